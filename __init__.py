@@ -1,0 +1,3 @@
+"""Intaglio: a compiler that carves an ONNX model into native code."""
+
+__version__ = "0.1.0"
