@@ -101,6 +101,8 @@ ELEMENT_TYPES: tuple[ElementType, ...] = tuple(
         (24, "float8e8m0", builtin.Float8E8M0FNUType(), ml_dtypes.float8_e8m0fnu),
         (25, "uint2", _unsigned(2), ml_dtypes.uint2),
         (26, "int2", IntegerType(2), ml_dtypes.int2),
+        (27, "float6e2m3", builtin.Float6E2M3FNType(), ml_dtypes.float6_e2m3fn),
+        (28, "float6e3m2", builtin.Float6E3M2FNType(), ml_dtypes.float6_e3m2fn),
     )
 )
 
@@ -123,6 +125,7 @@ ALL_FLOATS = (*FLOATS, *BF16)
 FLOAT8 = _irs("float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz")
 E8M0 = _irs("float8e8m0")
 FLOAT4 = _irs("float4e2m1")
+FLOAT6 = _irs("float6e2m3", "float6e3m2")
 INT4 = _irs("uint4", "int4")
 INT2 = _irs("uint2", "int2")
 SIGNED = _irs("int8", "int16", "int32", "int64")
@@ -142,3 +145,4 @@ ALL_IR10 = (*ALL_IR9, *INT4)
 ALL_IR11 = (*ALL_IR10, *FLOAT4)
 ALL_IR12 = (*ALL_IR11, *E8M0)
 ALL_IR13 = (*ALL_IR12, *INT2)
+ALL_IR14 = (*ALL_IR13, *FLOAT6)
