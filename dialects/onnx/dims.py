@@ -139,7 +139,17 @@ def floordiv(a: Dim, b: Dim) -> Dim:
     if b == 1:
         return a
     exact = exact_div(a, b)
-    return exact if exact is not None else _call("floordiv", a, b)
+    if exact is not None:
+        return exact
+    whole, rest = _split_multiples(a, b)
+    return whole + (floordiv(rest, b) if isinstance(rest, int) else _call("floordiv", rest, b))
+
+
+def _split_multiples(a: Dim, b: Dim) -> tuple[Dim, Dim]:
+    """(q, r) with a == q * b + r and coefficients of r in [0, b), so that (n - 1) // 2 + 1 and (n + 1) // 2 are one expression."""
+    if not isinstance(b, int) or b <= 0:
+        return 0, a
+    return _from_terms((m, c // b) for m, c in _terms(a)), _from_terms((m, c % b) for m, c in _terms(a))
 
 
 def ceildiv(a: Dim, b: Dim) -> Dim:
