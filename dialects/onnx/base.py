@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import (
     NoneAttr,
     StringAttr,
     TensorType,
+    UnrankedTensorType,
     f32,
     i64,
 )
@@ -69,19 +70,24 @@ class Typed(AttrConstraint):
     """Constrains a value's type: its container kind and its element type, which all values of one variable share.
 
     var: the specification's type variable, "" for a fixed type; elements: element types allowed; containers: "tensor",
-    "sequence" (of tensors), "optional", "optional_sequence", "map_sequence".
+    "sequence" (of tensors), "optional", "optional_sequence", "map_sequence"; narrower: containers that allow fewer elements.
     """
 
     var: str
     elements: frozenset[Attribute]
     containers: tuple[str, ...] = ("tensor",)
+    narrower: tuple[tuple[str, frozenset[Attribute]], ...] = ()
+
+    def allowed(self, container: str) -> frozenset[Attribute]:
+        """The element types that one of the container kinds may hold."""
+        return dict(self.narrower).get(container, self.elements)
 
     @override
     def verify(self, attr: Attribute, constraint_context: _Context) -> None:
         kind, element = container_of(attr)
         if kind not in self.containers:
             raise VerifyException(f"{attr} is a {kind}, expected one of: {', '.join(self.containers)}")
-        if element not in self.elements:
+        if element not in self.allowed(kind):
             raise VerifyException(f"element type {element} of {attr} is not allowed for {self.var or 'this value'}")
         if self.var:
             constraint_context.set_attr_variable(self.var, element)
@@ -93,7 +99,7 @@ class Typed(AttrConstraint):
 
 def container_of(attr: Attribute) -> tuple[str, Attribute]:
     """("tensor", element type), ("sequence", ...) and so on; a bare element type counts as a "scalar"."""
-    if isinstance(attr, TensorType):
+    if isinstance(attr, TensorType | UnrankedTensorType):
         return "tensor", attr.element_type
     if isinstance(attr, SequenceType):
         kind, element = container_of(attr.element)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from xdsl.dialects.builtin import ArrayAttr, StringAttr, TensorType
@@ -18,6 +18,11 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from ...errors import ShapeError
 from .base import DYNAMIC, OnnxOp, Typed, container_of
 from .dims import Dim, Shape, SymDim, broadcast, is_static, product, symbol
+from .types import OptionalType, SequenceType
+
+Members: TypeAlias = "tuple[int | SymDim | None, ...] | Literal['empty'] | None"
+"""The shape that all members of a sequence share: None for a dimension that varies among them, "empty" where there are no
+members, None where the rank itself varies or is unknown. For an optional, the same of its content."""
 
 CONTENTS_LIMIT = 1024
 """Contents of tensors with more elements are not tracked: shapes are small, and object arrays are slow."""
@@ -56,6 +61,7 @@ class Shapes:
         self._shapes: dict[SSAValue, Shape] = {}
         self._contents: dict[SSAValue, np.ndarray] = {}
         self._arrays: dict[SSAValue, np.ndarray] = {}
+        self._members: dict[SSAValue, Members] = {}
         self._serial = itertools.count()
 
     # -- asking
@@ -69,6 +75,15 @@ class Shapes:
 
     def get(self, value: SSAValue) -> Shape | None:
         return self._shapes.get(value)
+
+    def members(self, value: SSAValue) -> Members:
+        """What is known of the shape of a sequence's members or an optional's content."""
+        if value in self._members:
+            return self._members[value]
+        inner = value.type
+        while isinstance(inner, SequenceType | OptionalType):
+            inner = inner.element
+        return tuple(None if d == DYNAMIC else d for d in inner.get_shape()) if isinstance(inner, TensorType) else None
 
     def rank(self, value: SSAValue) -> int:
         return len(self.of(value))
@@ -160,6 +175,9 @@ class Shapes:
     def set(self, value: SSAValue, shape: Shape) -> None:
         self._shapes[value] = tuple(int(d) if isinstance(d, (int, np.integer)) else d for d in shape)
 
+    def set_members(self, value: SSAValue, members: Members) -> None:
+        self._members[value] = members
+
     def set_contents(self, value: SSAValue, contents: Any) -> None:
         array = np.asarray(contents, dtype=object)
         if array.size <= CONTENTS_LIMIT:
@@ -173,6 +191,7 @@ class Shapes:
         """Drops what was known of a value, before it is inferred again."""
         self._shapes.pop(value, None)
         self._contents.pop(value, None)
+        self._members.pop(value, None)
 
     def declare_argument(self, argument: SSAValue, names: Sequence[int | str | None]) -> None:
         """Sets a graph input's shape from declared dimensions: sizes, names (shared names are one symbol), or None."""
@@ -212,7 +231,7 @@ class Shapes:
                 self.set(result, shape)
             refined = _result_type(result, shape, element, constraint, variables)
             if refined is not None and refined != result.type:
-                _set_type(result, refined)
+                retype(result, refined)
         for result, contents in zip(op.results, _per_result(op, op.infer_contents(self)), strict=True):
             if contents is not None:
                 self.set_contents(result, contents)
@@ -280,7 +299,8 @@ def _result_type(
     return TensorType(element, [d if isinstance(d, int) else DYNAMIC for d in shape])
 
 
-def _set_type(value: SSAValue, new_type: Attribute) -> None:
+def retype(value: SSAValue, new_type: Attribute) -> None:
+    """Refines a value's type in place."""
     value._type = new_type  # pyright: ignore[reportPrivateUsage]  # refining in place keeps uses; replacing copies the op
 
 
