@@ -265,34 +265,6 @@ class OnnxOp(IRDLOperation):
             raise self.fail("ITG2101", f"{what} must be known at compile time", "make it an initialiser or a constant")
         return found
 
-    def front_axis(self, axis: int, rank: int, what: str = "axis") -> int:
-        """`axis` counted from the front. Raises ITG2107 unless -rank <= axis < rank."""
-        if not -rank <= axis < rank:
-            raise self.fail("ITG2107", f"{what} {axis} is out of range for {rank} dimension{'' if rank == 1 else 's'}")
-        return axis % rank
-
-    def front_axes(self, axes: Sequence[int], rank: int, what: str = "axes") -> tuple[int, ...]:
-        """Several axes counted from the front, in the order given. Raises ITG2107 where one is out of range or stands twice."""
-        front = tuple(self.front_axis(a, rank, what) for a in axes[: rank + 1])
-        if len(set(front)) != len(axes):
-            raise self.fail("ITG2107", f"{what} {', '.join(map(str, axes[: rank + 1]))} name a dimension twice")
-        return front
-
-    def require_rank(self, shape: Shape, at_least: int, at_most: int | None = None, what: str = "the input") -> Shape:
-        """`shape`, or a ShapeError (ITG2108) where its rank is not in at_least..at_most (no upper bound: None)."""
-        if at_least <= len(shape) and (at_most is None or len(shape) <= at_most):
-            return shape
-        wanted = f"{at_least}" if at_most == at_least else f"at least {at_least}" if at_most is None else f"{at_least} to {at_most}"
-        spelled = f"[{', '.join(map(str, shape))}]"
-        raise self.fail("ITG2108", f"{what} must have {wanted} dimension{'' if wanted == '1' else 's'}, but is {spelled}")
-
-    def require_choice(self, name: str, *choices: Any) -> Any:
-        """The attribute's Python value, or a ShapeError (ITG2109) where it is none of `choices`."""
-        found = self.attr(name)
-        if found not in choices:
-            raise self.fail("ITG2109", f"{name} is {found!r}, expected one of: {', '.join(map(repr, choices))}")
-        return found
-
     # -- reading the definition generically: the importer, the exporter, docs and the schema test use these
 
     @classmethod
