@@ -204,14 +204,16 @@ def save_model(
     base_dir: where the tensors that already are external stand (a LoadedModel knows).
     external_data: name of a file beside `path` for the elements of every tensor of at least `threshold` bytes. Tensors
     that are external already are copied there in any case; then it defaults to the model's file name plus ".data".
-    Both files appear whole or not at all. Raises ModelFileError: not writable, over 2 GiB without external_data, or
+    Each file appears whole or not at all. Raises ModelFileError: not writable, over 2 GiB without external_data, or
     external tensors that cannot be read; TensorError for a tensor that contradicts itself.
     """
     if isinstance(model, LoadedModel):
         base_dir = model.base_dir if base_dir is None else base_dir
         model = model.model
     path = Path(path)
-    if external_data is not None and Path(external_data).name != external_data:
+    if not path.name:
+        raise ModelFileError("ITG0110", "it is no file name", subject=repr(str(path)), hint="give the path of a file")
+    if external_data is not None and (external_data in ("", "..") or Path(external_data).name != external_data):
         raise ModelFileError(
             "ITG0110", f"{external_data!r} is no plain file name", subject=str(path),
             hint="external data stands beside the model: give a name without folders",
@@ -222,7 +224,10 @@ def save_model(
         return
     data_path = path.with_name(external_data or path.name + ".data")
     if data_path == path:
-        raise ModelFileError("ITG0110", "the model and its data cannot be one file", subject=str(path))
+        raise ModelFileError(
+            "ITG0110", "the model and its data cannot be one file", subject=str(path),
+            hint="give the data file another name",
+        )  # fmt: skip
     limit = threshold if external_data is not None else None
     moved = ModelProto()
     moved.CopyFrom(model)
