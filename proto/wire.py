@@ -55,7 +55,7 @@ def parse(message: M, data: bytes, source: str) -> M:
         raise too_large(source, len(data))
     try:
         message.ParseFromString(data)
-    except (DecodeError, RecursionError) as error:
+    except (DecodeError, RecursionError, UnicodeDecodeError) as error:  # the last two: its pure Python form
         raise _explain(message.DESCRIPTOR, data, source, str(error)) from error
     return message
 
