@@ -26,7 +26,7 @@ def matmul_shape(op: OnnxOp, shapes: Shapes, a: Shape, b: Shape) -> Shape:
     """numpy.matmul's result: the last two axes multiply, those before broadcast, a missing one is left out of the result."""
     if not a or not b:
         raise op.fail("ITG2140", f"operands must have rank 1 or more, but are {show(a)} and {show(b)}")
-    depth, columns = (b[-2], b[-1:]) if len(b) > 1 else (b[-1], ())
+    depth, *columns = b[-2:]
     shapes.require_equal(op, a[-1], depth, "the inner dimensions of A and B")
     return (*shapes.broadcast(op, a[:-2], b[:-2]), *a[-2:-1], *columns)
 

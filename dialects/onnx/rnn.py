@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from typing_extensions import override
 from xdsl.ir import SSAValue
@@ -56,8 +57,8 @@ class RecurrentOp(OnnxOp):
     hidden_size = int_attr()
     layout = int_attr(0)
 
-    GATES = 1
-    FUNCTIONS = 1
+    GATES: ClassVar[int] = 1
+    FUNCTIONS: ClassVar[int] = 1
     """Activation functions a direction."""
 
     def sizes(self, shapes: Shapes) -> Recurrence:
@@ -153,8 +154,8 @@ class GRUOp(RecurrentOp):
     activations = strs_attr()
     linear_before_reset = int_attr(0)
 
-    GATES = 3
-    FUNCTIONS = 2
+    GATES: ClassVar[int] = 3
+    FUNCTIONS: ClassVar[int] = 2
 
     @override
     def _common_operands(self) -> tuple[SSAValue, SSAValue, SSAValue, SSAValue | None, SSAValue | None, SSAValue | None]:
@@ -183,8 +184,8 @@ class LSTMOp(RecurrentOp):
     activations = strs_attr()
     input_forget = int_attr(0)
 
-    GATES = 4
-    FUNCTIONS = 3
+    GATES: ClassVar[int] = 4
+    FUNCTIONS: ClassVar[int] = 3
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
