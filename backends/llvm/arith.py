@@ -1,0 +1,380 @@
+"""Handlers for arith and for what of math LLVM computes natively; scalars and vectors alike.
+
+bfloat computes in float: few targets have bfloat arithmetic, and LLVM's own promotion leaves calls to compiler-rt behind.
+"""
+
+from __future__ import annotations
+
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import IntegerAttr, VectorType
+from xdsl.ir import Operation, SSAValue
+
+from .emitter import Emitter, Handler
+from .types import FLOAT_BYTES, constant
+
+INTEGER_PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
+FLOAT_PREDICATES = ("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord", "ueq", "ugt", "uge", "ult", "ule", "une", "uno", "true")
+
+
+def element(t: str) -> str:
+    """The element of an LLVM vector type, or the type itself."""
+    return t[1:-1].split(" x ")[1] if t[0] == "<" else t
+
+
+def like(t: str, new: str) -> str:
+    """`new`, in a vector of as many elements as LLVM type `t` has."""
+    return f"<{t[1:-1].split(' x ')[0]} x {new}>" if t[0] == "<" else new
+
+
+def splat(t: str, text: str) -> str:
+    """A constant of LLVM type `t` with every element `text`."""
+    return f"splat ({element(t)} {text})" if t[0] == "<" else text
+
+
+def flags(op: Operation) -> str:
+    """The operation's fast-math or overflow flags as LLVM spells them before the type, a blank after each."""
+    attribute = op.properties.get("fastmath") or op.properties.get("overflowFlags")
+    data = getattr(attribute, "data", None)
+    if not data:
+        return ""
+    names = sorted(flag.value for flag in data)
+    return "fast " if len(names) == 7 else "".join(f"{name} " for name in names)
+
+
+# Conversions between float types
+
+
+def extend(e: Emitter, text: str, t: str, to: str) -> str:
+    """A float value of LLVM type `t` in the wider type `to`, exactly."""
+    source, target = element(t), element(to)
+    if source == target:
+        return text
+    if source == "bfloat":
+        i16, i32, f32 = like(t, "i16"), like(t, "i32"), like(t, "float")
+        bits = e.convert("zext", i16, e.convert("bitcast", t, text, i16), i32)
+        high = e.binary("shl", i32, bits, splat(i32, "16"))
+        return extend(e, e.convert("bitcast", i32, high, f32), f32, to)
+    if source == "half" and target == "double":
+        f32 = like(t, "float")
+        return extend(e, e.convert("fpext", t, text, f32), f32, to)
+    return e.convert("fpext", t, text, to)
+
+
+def truncate(e: Emitter, text: str, t: str, to: str) -> str:
+    """A float value of LLVM type `t` rounded once, to nearest even, to the narrower type `to`."""
+    source, target = element(t), element(to)
+    if source == target:
+        return text
+    if source == "double" and target != "float":
+        text, t = _round_to_odd(e, text, t), like(t, "float")
+    if target == "bfloat":
+        return _round_to_bfloat(e, text, t)
+    return e.convert("fptrunc", t, text, to)
+
+
+def _round_to_bfloat(e: Emitter, text: str, t: str) -> str:
+    i32, i16 = like(t, "i32"), like(t, "i16")
+    bits = e.convert("bitcast", t, text, i32)
+    high = e.binary("lshr", i32, bits, splat(i32, "16"))
+    bias = e.binary("add", i32, e.binary("and", i32, high, splat(i32, "1")), splat(i32, "32767"))
+    rounded = e.binary("lshr", i32, e.binary("add", i32, bits, bias), splat(i32, "16"))
+    # A NaN whose payload lies in the low half would round to infinity: keep it quiet instead.
+    quiet = e.binary("or", i32, high, splat(i32, "64"))
+    nan = e.binary("fcmp uno", t, text, splat(t, "0.0"))
+    chosen = e.let(f"select {like(t, 'i1')} {nan}, {i32} {quiet}, {i32} {rounded}")
+    return e.convert("bitcast", i16, e.convert("trunc", i32, chosen, i16), like(t, "bfloat"))
+
+
+def _round_to_odd(e: Emitter, text: str, t: str) -> str:
+    """double to float such that a second rounding to a shorter type gives what one rounding would (Boldo and Melquiond, 2008):
+    an inexact result takes the neighbour whose last bit is set."""
+    f32, i32, i1 = like(t, "float"), like(t, "i32"), like(t, "i1")
+    near = e.convert("fptrunc", t, text, f32)
+    fabs = e.intrinsic("fabs", t, 1)
+    a = e.let(f"call {t} {fabs}({t} {e.convert('fpext', f32, near, t)})")
+    b = e.let(f"call {t} {fabs}({t} {text})")
+    bits = e.convert("bitcast", f32, near, i32)
+    even = e.binary("icmp eq", i32, e.binary("and", i32, bits, splat(i32, "1")), splat(i32, "0"))
+    down = e.binary("and", i1, e.binary("fcmp ogt", t, a, b), even)
+    up = e.binary("and", i1, e.binary("fcmp olt", t, a, b), even)
+    moved = e.binary("add", i32, bits, e.convert("sext", i1, down, i32))
+    moved = e.binary("add", i32, moved, e.convert("zext", i1, up, i32))
+    return e.convert("bitcast", i32, moved, f32)
+
+
+def compute_type(t: str) -> str:
+    """The LLVM type that values of float type `t` are computed in."""
+    return like(t, "float") if element(t) == "bfloat" else t
+
+
+# Handlers
+
+
+def constant_(e: Emitter, op: arith.ConstantOp) -> None:
+    e.type(op.results[0].type)
+    e.bind(op.results[0], constant(op.properties["value"]))
+
+
+def _integer(opcode: str) -> Handler:
+    def emit(e: Emitter, op: Operation) -> None:
+        a, b = op.operands
+        e.assign(op.results[0], f"{opcode} {flags(op) if op.properties else ''}{e.type(a.type)} {e.value(a)}, {e.value(b)}")
+
+    return emit
+
+
+def _integer_intrinsic(base: str) -> Handler:
+    def emit(e: Emitter, op: Operation) -> None:
+        t = e.type(op.results[0].type)
+        name = e.intrinsic(base, t, 2)
+        e.assign(op.results[0], f"call {t} {name}({', '.join(e.typed(value) for value in op.operands)})")
+
+    return emit
+
+
+def _integer_unary(base: str, flag: str | None = None) -> Handler:
+    def emit(e: Emitter, op: Operation) -> None:
+        t = e.type(op.results[0].type)
+        name = e.intrinsic(base, t, 1, extra=("i1",) if flag else ())
+        e.assign(op.results[0], f"call {t} {name}({e.typed(op.operands[0])}{f', i1 {flag}' if flag else ''})")
+
+    return emit
+
+
+def _float(write: str) -> Handler:
+    """`write` is an instruction, or `@base` for an intrinsic, of which all operands and the result have one type."""
+
+    def emit(e: Emitter, op: Operation) -> None:
+        t = e.type(op.results[0].type)
+        if element(t) not in FLOAT_BYTES:
+            e.fail(op, f"computes floats, not {op.results[0].type}")
+        texts = [e.value(value) for value in op.operands]
+        wide = compute_type(t)
+        if wide != t:
+            texts = [extend(e, text, t, wide) for text in texts]
+        if write[0] == "@":
+            name = e.intrinsic(write[1:], wide, len(texts))
+            text = f"call {flags(op)}{wide} {name}({', '.join(f'{wide} {text}' for text in texts)})"
+        else:
+            text = f"{write} {flags(op)}{wide} {', '.join(texts)}"
+        if wide == t:
+            e.assign(op.results[0], text)
+        else:
+            e.bind(op.results[0], truncate(e, e.let(text), wide, t))
+
+    return emit
+
+
+def cmpi(e: Emitter, op: arith.CmpiOp) -> None:
+    predicate = _predicate(e, op)
+    e.assign(op.results[0], f"icmp {INTEGER_PREDICATES[predicate]} {e.typed(op.operands[0])}, {e.value(op.operands[1])}")
+
+
+def cmpf(e: Emitter, op: arith.CmpfOp) -> None:
+    predicate, t = _predicate(e, op), e.type(op.operands[0].type)
+    wide = compute_type(t)
+    a, b = (extend(e, e.value(value), t, wide) for value in op.operands)
+    e.assign(op.results[0], f"fcmp {flags(op)}{FLOAT_PREDICATES[predicate]} {wide} {a}, {b}")
+
+
+def _predicate(e: Emitter, op: Operation) -> int:
+    t = e.type(op.operands[0].type)
+    if e.type(op.results[0].type) != like(t, "i1"):
+        e.fail(op, f"compares {op.operands[0].type} into {op.results[0].type}; the result has an i1 for each element")
+    predicate = op.properties["predicate"]
+    assert isinstance(predicate, IntegerAttr)
+    return predicate.value.data
+
+
+def select(e: Emitter, op: arith.SelectOp) -> None:
+    condition, a, b = op.operands
+    if isinstance(condition.type, VectorType) and not isinstance(a.type, VectorType):
+        e.fail(op, f"selects between {a.type} by {condition.type}")
+    e.assign(op.results[0], f"select {e.typed(condition)}, {e.typed(a)}, {e.typed(b)}")
+
+
+def negf(e: Emitter, op: arith.NegfOp) -> None:
+    e.assign(op.results[0], f"fneg {flags(op)}{e.typed(op.operands[0])}")
+
+
+def _cast(opcode: str) -> Handler:
+    def emit(e: Emitter, op: Operation) -> None:
+        e.assign(op.results[0], f"{opcode} {e.typed(op.operands[0])} to {e.type(op.results[0].type)}")
+
+    return emit
+
+
+def bitcast(e: Emitter, op: Operation) -> None:
+    source, target = e.type(op.operands[0].type), e.type(op.results[0].type)
+    if source == target:
+        e.bind(op.results[0], e.value(op.operands[0]))
+        return
+    e.assign(op.results[0], f"bitcast {source} {e.value(op.operands[0])} to {target}")
+
+
+def extf(e: Emitter, op: arith.ExtFOp) -> None:
+    source, result = op.operands[0], op.results[0]
+    e.bind(result, extend(e, e.value(source), e.type(source.type), e.type(result.type)))
+
+
+def truncf(e: Emitter, op: arith.TruncFOp) -> None:
+    source, result = op.operands[0], op.results[0]
+    e.bind(result, truncate(e, e.value(source), e.type(source.type), e.type(result.type)))
+
+
+def _to_integer(opcode: str) -> Handler:
+    def emit(e: Emitter, op: Operation) -> None:
+        source, result = op.operands[0], op.results[0]
+        t = e.type(source.type)
+        wide = like(t, "float") if element(t) in ("half", "bfloat") else t
+        e.assign(result, f"{opcode} {wide} {extend(e, e.value(source), t, wide)} to {e.type(result.type)}")
+
+    return emit
+
+
+def _from_integer(opcode: str) -> Handler:
+    """Short floats are reached through the float type that holds the integer exactly, or else through double."""
+
+    def emit(e: Emitter, op: Operation) -> None:
+        source, result = op.operands[0], op.results[0]
+        t, to = e.type(source.type), e.type(result.type)
+        if element(to) not in ("half", "bfloat"):
+            e.assign(result, f"{opcode} {t} {e.value(source)} to {to}")
+            return
+        wide = like(to, "float" if int(element(t)[1:]) <= 16 else "double")
+        e.bind(result, truncate(e, e.convert(opcode, t, e.value(source), wide), wide, to))
+
+    return emit
+
+
+def index_cast(e: Emitter, op: arith.IndexCastOp) -> None:
+    """Signed, as the op is defined: a narrower integer is sign-extended into an index."""
+    _resize(e, op.operands[0], op.results[0], "sext")
+
+
+def _resize(e: Emitter, source: SSAValue, result: SSAValue, extension: str) -> None:
+    a, b = e.type(source.type), e.type(result.type)
+    if a == b:
+        e.bind(result, e.value(source))
+        return
+    opcode = extension if int(element(a)[1:]) < int(element(b)[1:]) else "trunc"
+    text = e.value(source)
+    if text[0] != "%" and a[0] == "i" and a != "i1" and opcode != "trunc":
+        e.bind(result, text)  # a constant stays one, so that addresses and trip counts stay known
+        return
+    e.assign(result, f"{opcode} {a} {text} to {b}")
+
+
+def floordivsi(e: Emitter, op: arith.FloorDivSIOp) -> None:
+    """The quotient towards zero, less one where signs differ and the division is not exact."""
+    _rounded_division(e, op, "slt", "sub")
+
+
+def ceildivsi(e: Emitter, op: arith.CeilDivSIOp) -> None:
+    _rounded_division(e, op, "sge", "add")
+
+
+def _rounded_division(e: Emitter, op: Operation, signs: str, correct: str) -> None:
+    t = e.type(op.results[0].type)
+    a, b = map(e.value, op.operands)
+    i1, zero = like(t, "i1"), splat(t, "0")
+    quotient = e.binary("sdiv", t, a, b)
+    inexact = e.binary("icmp ne", t, e.binary("srem", t, a, b), zero)
+    chosen = e.binary(f"icmp {signs}", t, e.binary("xor", t, a, b), zero)
+    by = e.convert("zext", i1, e.binary("and", i1, inexact, chosen), t)
+    e.assign(op.results[0], f"{correct} {t} {quotient}, {by}")
+
+
+def ceildivui(e: Emitter, op: arith.CeilDivUIOp) -> None:
+    t = e.type(op.results[0].type)
+    a, b = map(e.value, op.operands)
+    quotient = e.binary("udiv", t, a, b)
+    inexact = e.binary("icmp ne", t, e.binary("urem", t, a, b), splat(t, "0"))
+    e.assign(op.results[0], f"add {t} {quotient}, {e.convert('zext', like(t, 'i1'), inexact, t)}")
+
+
+def addui_extended(e: Emitter, op: arith.AddUIExtendedOp) -> None:
+    t = e.type(op.results[0].type)
+    pair = f"{{ {t}, {like(t, 'i1')} }}"
+    name = e.intrinsic("uadd.with.overflow", t, 2, result=pair)
+    both = e.let(f"call {pair} {name}({', '.join(map(e.typed, op.operands))})")
+    for i, result in enumerate(op.results):
+        e.assign(result, f"extractvalue {pair} {both}, {i}")
+
+
+def _mul_extended(extension: str) -> Handler:
+    def emit(e: Emitter, op: Operation) -> None:
+        t = e.type(op.results[0].type)
+        width = int(element(t)[1:])
+        wide = like(t, f"i{2 * width}")
+        a, b = (e.convert(extension, t, e.value(value), wide) for value in op.operands)
+        product = e.binary("mul", wide, a, b)
+        high = e.binary("lshr", wide, product, splat(wide, str(width)))
+        e.assign(op.results[0], f"trunc {wide} {product} to {t}")
+        e.assign(op.results[1], f"trunc {wide} {high} to {t}")
+
+    return emit
+
+
+HANDLERS: dict[type[Operation], Handler] = {
+    arith.ConstantOp: constant_,
+    arith.AddiOp: _integer("add"),
+    arith.SubiOp: _integer("sub"),
+    arith.MuliOp: _integer("mul"),
+    arith.DivSIOp: _integer("sdiv"),
+    arith.DivUIOp: _integer("udiv"),
+    arith.RemSIOp: _integer("srem"),
+    arith.RemUIOp: _integer("urem"),
+    arith.AndIOp: _integer("and"),
+    arith.OrIOp: _integer("or"),
+    arith.XOrIOp: _integer("xor"),
+    arith.ShLIOp: _integer("shl"),
+    arith.ShRSIOp: _integer("ashr"),
+    arith.ShRUIOp: _integer("lshr"),
+    arith.FloorDivSIOp: floordivsi,
+    arith.CeilDivSIOp: ceildivsi,
+    arith.CeilDivUIOp: ceildivui,
+    arith.MinSIOp: _integer_intrinsic("smin"),
+    arith.MaxSIOp: _integer_intrinsic("smax"),
+    arith.MinUIOp: _integer_intrinsic("umin"),
+    arith.MaxUIOp: _integer_intrinsic("umax"),
+    arith.AddUIExtendedOp: addui_extended,
+    arith.MulUIExtendedOp: _mul_extended("zext"),
+    arith.MulSIExtendedOp: _mul_extended("sext"),
+    arith.CmpiOp: cmpi,
+    arith.CmpfOp: cmpf,
+    arith.SelectOp: select,
+    arith.AddfOp: _float("fadd"),
+    arith.SubfOp: _float("fsub"),
+    arith.MulfOp: _float("fmul"),
+    arith.DivfOp: _float("fdiv"),
+    arith.NegfOp: negf,
+    arith.MaximumfOp: _float("@maximum"),
+    arith.MinimumfOp: _float("@minimum"),
+    arith.MaxnumfOp: _float("@maxnum"),
+    arith.MinnumfOp: _float("@minnum"),
+    arith.BitcastOp: bitcast,
+    arith.IndexCastOp: index_cast,
+    arith.FPToSIOp: _to_integer("fptosi"),
+    arith.FPToUIOp: _to_integer("fptoui"),
+    arith.SIToFPOp: _from_integer("sitofp"),
+    arith.UIToFPOp: _from_integer("uitofp"),
+    arith.ExtFOp: extf,
+    arith.TruncFOp: truncf,
+    arith.TruncIOp: _cast("trunc"),
+    arith.ExtSIOp: _cast("sext"),
+    arith.ExtUIOp: _cast("zext"),
+    math.FmaOp: _float("@fma"),
+    math.SqrtOp: _float("@sqrt"),
+    math.FloorOp: _float("@floor"),
+    math.CeilOp: _float("@ceil"),
+    math.TruncOp: _float("@trunc"),
+    math.RoundOp: _float("@round"),
+    math.RoundEvenOp: _float("@roundeven"),
+    math.AbsFOp: _float("@fabs"),
+    math.CopySignOp: _float("@copysign"),
+    math.AbsIOp: _integer_unary("abs", "false"),
+    math.CtPopOp: _integer_unary("ctpop"),
+    math.CountLeadingZerosOp: _integer_unary("ctlz", "false"),
+    math.CountTrailingZerosOp: _integer_unary("cttz", "false"),
+}
