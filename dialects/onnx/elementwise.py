@@ -6,9 +6,9 @@ A family member is a class of three lines on a base that says its operands, type
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
-from typing import Any, ClassVar
+from typing import Any
 
 from typing_extensions import override
 from xdsl.ir import SSAValue
@@ -25,17 +25,18 @@ from .types import ALL_FLOATS, ALL_NUMERIC, BY_IR, I32, I64, INTEGERS, SIGNED
 class UnaryOp(OnnxOp):
     """One operand, one result of the same shape. Subclasses declare `x` and `y` with their type constraint."""
 
-    combine: ClassVar[Callable[[Dim], Dim | None] | None] = None
-    """The operator on one whole number, for shape arithmetic; None where it takes no part in that."""
-
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         return (shapes.of(self.operands[0]),)
 
     @override
     def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:
-        combine = type(self).combine
-        return () if combine is None else elementwise(shapes, self.results[0], self.operands, combine)
+        return elementwise(shapes, self.results[0], self.operands, self.combine)
+
+    @staticmethod
+    def combine(x: Dim, /) -> Dim | None:
+        """The operator on one whole number, for shape arithmetic; None where the result is no whole number or not known."""
+        return None
 
 
 class FloatUnaryOp(UnaryOp):
@@ -55,17 +56,18 @@ class NumericUnaryOp(UnaryOp):
 class BroadcastOp(OnnxOp):
     """Operands broadcast against each other, one result."""
 
-    combine: ClassVar[Callable[[Dim, Dim], Dim | None] | None] = None
-    """The operator on two whole numbers, for shape arithmetic; None where it takes no part in that."""
-
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         return (shapes.broadcast(self, *(shapes.of(v) for v in self.operands)),)
 
     @override
     def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:
-        combine = type(self).combine
-        return () if combine is None else elementwise(shapes, self.results[0], self.operands, combine)
+        return elementwise(shapes, self.results[0], self.operands, self.combine)
+
+    @staticmethod
+    def combine(a: Dim, b: Dim, /) -> Dim | None:
+        """The operator on two whole numbers, for shape arithmetic; None where the result is no whole number or not known."""
+        return None
 
 
 class BinaryOp(BroadcastOp):
@@ -87,10 +89,13 @@ class VariadicOp(BroadcastOp):
 
     @override
     def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:
-        combine = type(self).combine
-        if combine is None:
-            return ()
-        return elementwise(shapes, self.results[0], self.operands, lambda *elements: reduce(combine, elements))
+        return elementwise(shapes, self.results[0], self.operands, self._combine_all)
+
+    def _combine_all(self, first: Dim, *rest: Dim) -> Dim | None:
+        total: Dim | None = first
+        for element in rest:
+            total = None if total is None else self.combine(total, element)
+        return total
 
 
 # -- binary arithmetic -------------------------------------------------------------------------------------------------------

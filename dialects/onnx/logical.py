@@ -10,7 +10,7 @@ from xdsl.irdl import operand_def, result_def
 
 from .base import OnnxOp, element_of, int_attr, operator, tensor
 from .contents import elementwise
-from .dims import Dim, Shape, equal, less, select
+from .dims import Shape, equal, less, select
 from .elementwise import BroadcastOp, UnaryOp
 from .shapes import Shapes
 from .types import ALL_FLOATS, ALL_NUMERIC, ALL_TENSOR_BF16, BOOL, FLOAT8, INTEGERS, STRINGS
@@ -23,8 +23,7 @@ class ComparisonOp(BroadcastOp):
 
     @override
     def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:
-        combine = type(self).combine
-        return () if combine is None else elementwise(shapes, self.c, self.operands, combine, kind=BOOL[0])
+        return elementwise(shapes, self.c, self.operands, self.combine, kind=BOOL[0])
 
 
 class OrderOp(ComparisonOp):
@@ -54,6 +53,10 @@ class FloatTestOp(UnaryOp):
 
     x = operand_def(tensor("T1", (*ALL_FLOATS, *FLOAT8)))
     y = result_def(tensor("T2", BOOL))
+
+    @override
+    def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:
+        return ()
 
 
 @operator(since=19)
@@ -194,7 +197,4 @@ class WhereOp(OnnxOp):
 
     @override
     def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:
-        def choose(condition: Dim, x: Dim, y: Dim) -> Dim:
-            return select(condition, x, y)
-
-        return elementwise(shapes, self.output, self.operands, choose, kind=element_of(self.x))
+        return elementwise(shapes, self.output, self.operands, select, kind=element_of(self.x))
