@@ -16,6 +16,7 @@ from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     ArrayAttr,
     DenseArrayBase,
+    DenseIntOrFPElementsAttr,
     FloatAttr,
     IntegerAttr,
     NameLoc,
@@ -28,9 +29,11 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue
 from xdsl.irdl import (
+    AnyOf,
     AttrConstraint,
     AttrSizedOperandSegments,
     AttrSizedResultSegments,
+    BaseAttr,
     IRDLOperation,
     OptOperandDef,
     OptResultDef,
@@ -125,6 +128,12 @@ def value(var: str, elements: Sequence[Attribute], *containers: str) -> Any:
 # -- attributes --------------------------------------------------------------------------------------------------------------
 
 
+# Each kind of attribute has a constraint of its own: the importer tells them apart by it.
+_INTS = DenseArrayBase.constr(i64)
+_FLOATS = DenseArrayBase.constr(f32)
+_TENSOR = AnyOf((BaseAttr(WeightAttr), BaseAttr(DenseIntOrFPElementsAttr)))
+
+
 def int_attr(default: int | None = None, *, required: bool = False) -> Any:
     """A 64-bit integer attribute."""
     if required:
@@ -148,13 +157,13 @@ def str_attr(default: str | None = None, *, required: bool = False) -> Any:
 def ints_attr(default: Sequence[int] | None = None, *, required: bool = False) -> Any:
     """A list of 64-bit integers, as `array<i64: ...>`."""
     if required:
-        return prop_def(DenseArrayBase)
-    return opt_prop_def(DenseArrayBase, None if default is None else DenseArrayBase.from_list(i64, list(default)))
+        return prop_def(_INTS)
+    return opt_prop_def(_INTS, None if default is None else DenseArrayBase.from_list(i64, list(default)))
 
 
 def floats_attr(*, required: bool = False) -> Any:
     """A list of float32, as `array<f32: ...>`."""
-    return prop_def(DenseArrayBase) if required else opt_prop_def(DenseArrayBase)
+    return prop_def(_FLOATS) if required else opt_prop_def(_FLOATS)
 
 
 def strs_attr(default: Sequence[str] | None = None, *, required: bool = False) -> Any:
@@ -165,7 +174,7 @@ def strs_attr(default: Sequence[str] | None = None, *, required: bool = False) -
 
 def tensor_attr(*, required: bool = False) -> Any:
     """A tensor attribute: a weight-store id, or small dense elements inline."""
-    return prop_def(Attribute) if required else opt_prop_def(Attribute)
+    return prop_def(_TENSOR) if required else opt_prop_def(_TENSOR)
 
 
 def tensors_attr(*, required: bool = False) -> Any:
