@@ -8,7 +8,7 @@ from typing_extensions import override
 from xdsl.irdl import operand_def, result_def
 
 from .base import OnnxOp, float_attr, operator, str_attr, tensor
-from .checks import one_of, require_broadcast_to, same_shape
+from .checks import one_of, require_broadcast_to
 from .dims import Shape, maximum
 from .elementwise import FloatUnaryOp, UnaryOp
 from .shapes import Shapes
@@ -125,21 +125,6 @@ class SwishOp(FloatUnaryOp):
 
     name = "onnx.Swish"
     alpha = float_attr(1.0)
-
-
-@operator(since=28)
-class SwiGLUOp(OnnxOp):
-    """Swish of the gate a, times b, both of one shape. https://onnx.ai/onnx/operators/onnx__SwiGLU.html"""
-
-    name = "onnx.SwiGLU"
-    a = operand_def(tensor("T", ALL_FLOATS))
-    b = operand_def(tensor("T", ALL_FLOATS))
-    y = result_def(tensor("T", ALL_FLOATS))
-    alpha = float_attr(1.0)
-
-    @override
-    def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
-        return (same_shape(self, shapes, shapes.of(self.a), shapes.of(self.b), "A and B"),)
 
 
 @operator(since=22)
