@@ -1,0 +1,1 @@
+"""The operators of ai.onnx.ml: feature preparation, label encoding, linear and kernel models, tree ensembles."""
