@@ -167,22 +167,33 @@ def mod(a: Dim, b: Dim) -> Dim:
 
 
 def exact_div(a: Dim, b: Dim) -> Dim | None:
-    """a / b where every term of `a` is divisible by the single term of `b`, else None."""
+    """a / b where the polynomial `b` divides `a` without remainder, else None (also where b is 0)."""
     divisor = _terms(b)
-    if len(divisor) != 1:
-        return 1 if a == b else None
-    ((below, by),) = divisor
+    if not divisor:
+        return None
+    leading = _leading(divisor)
     quotient: list[tuple[Monomial, int]] = []
-    for monomial, coefficient in _terms(a):
-        rest = list(monomial)
-        for atom in below:
-            if atom not in rest:
-                return None
-            rest.remove(atom)
-        if by == 0 or coefficient % by:
+    while a != 0:
+        step = _divide_term(_leading(_terms(a)), leading)
+        if step is None:
             return None
-        quotient.append((tuple(rest), coefficient // by))
+        quotient.append(step)
+        a = a - _from_terms([step]) * b
     return _from_terms(quotient)
+
+
+def _leading(terms: tuple[tuple[Monomial, int], ...]) -> tuple[Monomial, int]:
+    """The greatest term in an order that multiplication keeps: by degree, then by the powers of the atoms in order of text."""
+    return min(terms, key=lambda term: (-len(term[0]), [str(atom) for atom in term[0]]))
+
+
+def _divide_term(a: tuple[Monomial, int], b: tuple[Monomial, int]) -> tuple[Monomial, int] | None:
+    rest = list(a[0])
+    for atom in b[0]:
+        if atom not in rest:
+            return None
+        rest.remove(atom)
+    return None if a[1] % b[1] else (tuple(rest), a[1] // b[1])
 
 
 def minimum(a: Dim, b: Dim) -> Dim:
