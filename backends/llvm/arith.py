@@ -1,6 +1,7 @@
 """Handlers for arith and for what of math LLVM computes natively; scalars and vectors alike.
 
-bfloat computes in float: few targets have bfloat arithmetic, and LLVM's own promotion leaves calls to compiler-rt behind.
+bfloat computes in float, and so does half where the target has no f16 hardware: LLVM's own promotion would leave calls to
+compiler-rt behind. A half or bfloat fma rounds twice, to float and then to the short type.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ def extend(e: Emitter, text: str, t: str, to: str) -> str:
         bits = e.convert("zext", i16, e.convert("bitcast", t, text, i16), i32)
         high = e.binary("shl", i32, bits, splat(i32, "16"))
         return extend(e, e.convert("bitcast", i32, high, f32), f32, to)
+    if source == "half" and e.target.half == "none":
+        f32 = like(t, "float")
+        return extend(e, _widen_half(e, text, t), f32, to)
     if source == "half" and target == "double":
         f32 = like(t, "float")
         return extend(e, e.convert("fpext", t, text, f32), f32, to)
@@ -69,6 +73,8 @@ def truncate(e: Emitter, text: str, t: str, to: str) -> str:
         text, t = _round_to_odd(e, text, t), like(t, "float")
     if target == "bfloat":
         return _round_to_bfloat(e, text, t)
+    if target == "half" and e.target.half == "none":
+        return _round_to_half(e, text, t)
     return e.convert("fptrunc", t, text, to)
 
 
@@ -83,6 +89,43 @@ def _round_to_bfloat(e: Emitter, text: str, t: str) -> str:
     nan = e.binary("fcmp uno", t, text, splat(t, "0.0"))
     chosen = e.let(f"select {like(t, 'i1')} {nan}, {i32} {quiet}, {i32} {rounded}")
     return e.convert("bitcast", i16, e.convert("trunc", i32, chosen, i16), like(t, "bfloat"))
+
+
+def _widen_half(e: Emitter, text: str, t: str) -> str:
+    """half to float in integers and one exact product: the exponents' biases differ by 112, and the product renormalises."""
+    i16, i32, f32 = like(t, "i16"), like(t, "i32"), like(t, "float")
+    bits = e.convert("zext", i16, e.convert("bitcast", t, text, i16), i32)
+    sign = e.binary("shl", i32, e.binary("and", i32, bits, splat(i32, "32768")), splat(i32, "16"))
+    magnitude = e.binary("shl", i32, e.binary("and", i32, bits, splat(i32, "32767")), splat(i32, "13"))
+    scaled = e.binary("fmul", f32, e.convert("bitcast", i32, magnitude, f32), splat(f32, "0x46F0000000000000"))
+    finite = e.convert("bitcast", f32, scaled, i32)
+    special = e.binary("icmp uge", i32, magnitude, splat(i32, str(0x1F << 23)))
+    infinite = e.binary("or", i32, magnitude, splat(i32, str(0xFF << 23)))
+    chosen = e.let(f"select {like(t, 'i1')} {special}, {i32} {infinite}, {i32} {finite}")
+    return e.convert("bitcast", i32, e.binary("or", i32, chosen, sign), f32)
+
+
+def _round_to_half(e: Emitter, text: str, t: str) -> str:
+    i1, i16, i32 = like(t, "i1"), like(t, "i16"), like(t, "i32")
+
+    def pick(condition: str, a: str, b: str) -> str:
+        return e.let(f"select {i1} {condition}, {i32} {a}, {i32} {b}")
+
+    bits = e.convert("bitcast", t, text, i32)
+    magnitude = e.binary("and", i32, bits, splat(i32, str(0x7FFFFFFF)))
+    odd = e.binary("and", i32, e.binary("lshr", i32, magnitude, splat(i32, "13")), splat(i32, "1"))
+    biased = e.binary("add", i32, e.binary("add", i32, magnitude, splat(i32, str(0xFFF - (112 << 23)))), odd)
+    normal = e.binary("lshr", i32, biased, splat(i32, "13"))
+    # Below 2^-14 the last place of half is that of float at 0.5: an addition there rounds as half would.
+    shifted = e.binary("fadd", t, e.convert("bitcast", i32, magnitude, t), splat(t, "0.5"))
+    small = e.binary("sub", i32, e.convert("bitcast", t, shifted, i32), splat(i32, str(126 << 23)))
+    rounded = pick(e.binary("icmp ult", i32, magnitude, splat(i32, str(113 << 23))), small, normal)
+    nan = e.binary("icmp ugt", i32, magnitude, splat(i32, str(0xFF << 23)))
+    special = pick(nan, splat(i32, str(0x7E00)), splat(i32, str(0x7C00)))
+    # 65520, half-way from the largest finite half to the next, rounds to infinity.
+    result = pick(e.binary("icmp uge", i32, magnitude, splat(i32, str(0x477FF000))), special, rounded)
+    sign = e.binary("and", i32, e.binary("lshr", i32, bits, splat(i32, "16")), splat(i32, "32768"))
+    return e.convert("bitcast", i16, e.convert("trunc", i32, e.binary("or", i32, result, sign), i16), like(t, "half"))
 
 
 def _round_to_odd(e: Emitter, text: str, t: str) -> str:
@@ -102,9 +145,10 @@ def _round_to_odd(e: Emitter, text: str, t: str) -> str:
     return e.convert("bitcast", i32, moved, f32)
 
 
-def compute_type(t: str) -> str:
+def compute_type(e: Emitter, t: str) -> str:
     """The LLVM type that values of float type `t` are computed in."""
-    return like(t, "float") if element(t) == "bfloat" else t
+    scalar = element(t)
+    return like(t, "float") if scalar == "bfloat" or (scalar == "half" and e.target.half == "none") else t
 
 
 # Handlers
@@ -149,7 +193,9 @@ def _float(write: str) -> Handler:
         if element(t) not in FLOAT_BYTES:
             e.fail(op, f"computes floats, not {op.results[0].type}")
         texts = [e.value(value) for value in op.operands]
-        wide = compute_type(t)
+        wide = compute_type(e, t)
+        if write == "@fma" and element(t) == "half" and e.target.half != "arithmetic":
+            wide = like(t, "float")
         if wide != t:
             texts = [extend(e, text, t, wide) for text in texts]
         if write[0] == "@":
@@ -172,7 +218,7 @@ def cmpi(e: Emitter, op: arith.CmpiOp) -> None:
 
 def cmpf(e: Emitter, op: arith.CmpfOp) -> None:
     predicate, t = _predicate(e, op), e.type(op.operands[0].type)
-    wide = compute_type(t)
+    wide = compute_type(e, t)
     a, b = (extend(e, e.value(value), t, wide) for value in op.operands)
     e.assign(op.results[0], f"fcmp {flags(op)}{FLOAT_PREDICATES[predicate]} {wide} {a}, {b}")
 

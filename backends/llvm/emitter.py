@@ -24,7 +24,8 @@ class TargetAttributes:
     """What the module and each function say of their target; empty fields say nothing.
 
     triple, data_layout: LLVM's own strings; cpu, features: as `target-cpu` and `target-features`;
-    vector_width: bits of the vectors that the loop vectoriser should prefer, 0 for LLVM's choice.
+    vector_width: bits of the vectors that the loop vectoriser should prefer, 0 for LLVM's choice;
+    half: what the target does with f16 in hardware: "arithmetic", "conversion" to and from f32, or "none".
     """
 
     triple: str = ""
@@ -32,6 +33,7 @@ class TargetAttributes:
     cpu: str = ""
     features: str = ""
     vector_width: int = 0
+    half: str = "conversion"
 
     def function_attributes(self) -> str:
         pairs = {"target-cpu": self.cpu, "target-features": self.features, "prefer-vector-width": str(self.vector_width or "")}

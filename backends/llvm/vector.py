@@ -124,7 +124,7 @@ def reduction(e: Emitter, op: vector.ReductionOp) -> None:
     source, *accumulator = op.operands
     kind, result = op.kind.data.value, op.results[0]
     t = e.type(source.type)
-    wide = compute_type(t)
+    wide = compute_type(e, t)
     text = extend(e, e.value(source), t, wide)
     scalar = element(wide)
     acc = extend(e, e.value(accumulator[0]), element(t), scalar) if accumulator else None
