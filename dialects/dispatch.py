@@ -1,0 +1,249 @@
+"""The dispatch dialect: what upstream's tensor level lacks, and the calls by which the host program runs kernels.
+
+Made by passes/onnx_to_linalg and passes/dispatch, consumed by passes/codegen (inside kernels) and passes/dispatch/bufferize (host side).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from typing_extensions import override
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    AffineMapAttr,
+    ArrayAttr,
+    DenseArrayBase,
+    IndexType,
+    IntegerAttr,
+    StringAttr,
+    SymbolRefAttr,
+    TensorType,
+    i1,
+    i64,
+)
+from xdsl.ir import Attribute, Block, Dialect, Region, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
+from xdsl.traits import IsTerminator, Pure
+from xdsl.utils.exceptions import VerifyException
+
+
+def dynamic_count(types: Sequence[Attribute]) -> int:
+    """How many dynamic dimensions the tensor types have together."""
+    return sum(t.get_shape().count(DYNAMIC_INDEX) for t in types if isinstance(t, TensorType))
+
+
+@irdl_op_definition
+class WeightOp(IRDLOperation):
+    """A tensor of the weight store, in row-major order."""
+
+    name = "dispatch.weight"
+    id = prop_def(StringAttr)
+    result = result_def(TensorType)
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(self, id: str, result_type: TensorType) -> None:
+        super().__init__(properties={"id": StringAttr(id)}, result_types=[result_type])
+
+
+@irdl_op_definition
+class TieShapeOp(IRDLOperation):
+    """The same tensor, with its dynamic dimensions named by index values (one for each, in order)."""
+
+    name = "dispatch.tie_shape"
+    source = operand_def(TensorType)
+    dims = var_operand_def(IndexType)
+    result = result_def(TensorType)
+    traits = traits_def(Pure())
+
+    def __init__(self, source: SSAValue, dims: Sequence[SSAValue]) -> None:
+        super().__init__(operands=[source, list(dims)], result_types=[source.type])
+
+    @override
+    def verify_(self) -> None:
+        if self.source.type != self.result.type:
+            raise VerifyException("tie_shape keeps the type")
+        _verify_dims([self.result.type], self.dims)
+
+
+@irdl_op_definition
+class ReshapeOp(IRDLOperation):
+    """The same elements in row-major order under another shape; `dims` are the result's dynamic dimensions. Free at run time."""
+
+    name = "dispatch.reshape"
+    source = operand_def(TensorType)
+    dims = var_operand_def(IndexType)
+    result = result_def(TensorType)
+    traits = traits_def(Pure())
+
+    def __init__(self, source: SSAValue, dims: Sequence[SSAValue], result_type: TensorType) -> None:
+        super().__init__(operands=[source, list(dims)], result_types=[result_type])
+
+    @override
+    def verify_(self) -> None:
+        _verify_dims([self.result.type], self.dims)
+
+
+@irdl_op_definition
+class CallOp(IRDLOperation):
+    """Runs a kernel: tensors in, index constants in, fresh tensors out. `workgroups` says over how many steps work may be split."""
+
+    name = "dispatch.call"
+    callee = prop_def(SymbolRefAttr)
+    tensors = var_operand_def(TensorType)
+    constants = var_operand_def(IndexType)
+    result_dims = var_operand_def(IndexType)
+    workgroups = operand_def(IndexType)
+    outs = var_result_def(TensorType)
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+
+    def __init__(
+        self,
+        callee: str,
+        tensors: Sequence[SSAValue],
+        constants: Sequence[SSAValue],
+        result_dims: Sequence[SSAValue],
+        workgroups: SSAValue,
+        result_types: Sequence[Attribute],
+    ) -> None:
+        super().__init__(
+            operands=[list(tensors), list(constants), list(result_dims), workgroups],
+            properties={"callee": SymbolRefAttr(callee)},
+            result_types=[list(result_types)],
+        )
+
+    @override
+    def verify_(self) -> None:
+        _verify_dims(self.outs.types, self.result_dims)
+
+
+@irdl_op_definition
+class RequireOp(IRDLOperation):
+    """Ends the run with an error unless the condition holds; stands in the host program."""
+
+    name = "dispatch.require"
+    condition = operand_def(i1)
+    code = prop_def(StringAttr)
+    message = prop_def(StringAttr)
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(self, condition: SSAValue, code: str, message: str) -> None:
+        super().__init__(operands=[condition], properties={"code": StringAttr(code), "message": StringAttr(message)})
+
+
+@irdl_op_definition
+class AssertOp(IRDLOperation):
+    """Inside a kernel: notes an error code in the run's status unless the condition holds; the kernel goes on, so what follows
+    must stay in bounds all the same."""
+
+    name = "dispatch.assert"
+    condition = operand_def(i1)
+    code = prop_def(StringAttr)
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(self, condition: SSAValue, code: str) -> None:
+        super().__init__(operands=[condition], properties={"code": StringAttr(code)})
+
+
+@irdl_op_definition
+class YieldOp(IRDLOperation):
+    """Ends an epilogue region with the value to store."""
+
+    name = "dispatch.yield"
+    values = var_operand_def()
+    traits = traits_def(IsTerminator())
+
+    def __init__(self, *values: SSAValue) -> None:
+        super().__init__(operands=[list(values)])
+
+
+@irdl_op_definition
+class ContractOp(IRDLOperation):
+    """A contraction on packed operands with an elementwise epilogue: matmul, batched matmul and convolution alike.
+
+    kind "matmul": lhs [batch.., K/c, M, c], rhs [batch.., N/w, K/c, 1, 1, c, w] or without batch, result [batch.., M, N].
+    kind "conv": lhs [n, C/c, H, W, c] (padding applied), rhs [K/w, C/c, kh, kw, c, w], result [n, K/16, OH, OW, 16].
+    c is the reduction block, w the panel width; lhs and rhs are zero beyond the true K and N.
+    window: strides and dilations [sh, sw, dh, dw]. The region maps the accumulator and one element of each extra (indexed by
+    `extra_maps` over the result's dimensions) to the element stored.
+    """
+
+    name = "dispatch.contract"
+    KINDS: ClassVar = ("matmul", "conv")
+    kind = prop_def(StringAttr)
+    window = prop_def(DenseArrayBase)
+    extra_maps = prop_def(ArrayAttr[AffineMapAttr])
+    lhs = operand_def(TensorType)
+    rhs = operand_def(TensorType)
+    extras = var_operand_def(TensorType)
+    result_dims = var_operand_def(IndexType)
+    result = result_def(TensorType)
+    epilogue = region_def("single_block")
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+
+    def __init__(
+        self,
+        kind: str,
+        lhs: SSAValue,
+        rhs: SSAValue,
+        result_type: TensorType,
+        result_dims: Sequence[SSAValue],
+        *,
+        window: Sequence[int] = (1, 1, 1, 1),
+        extras: Sequence[SSAValue] = (),
+        extra_maps: Sequence[AffineMapAttr] = (),
+        epilogue: Region | None = None,
+        accumulator: Attribute | None = None,
+    ) -> None:
+        if epilogue is None:
+            block = Block(arg_types=[accumulator or result_type.element_type])
+            block.add_op(YieldOp(block.args[0]))
+            epilogue = Region(block)
+        super().__init__(
+            operands=[lhs, rhs, list(extras), list(result_dims)],
+            properties={
+                "kind": StringAttr(kind),
+                "window": DenseArrayBase.from_list(i64, list(window)),
+                "extra_maps": ArrayAttr(extra_maps),
+            },
+            result_types=[result_type],
+            regions=[epilogue],
+        )
+
+    @override
+    def verify_(self) -> None:
+        if self.kind.data not in self.KINDS:
+            raise VerifyException(f"unknown kind of contraction {self.kind}")
+        if len(self.extras) != len(self.extra_maps.data) or len(self.epilogue.block.args) != len(self.extras) + 1:
+            raise VerifyException("an epilogue takes the accumulator and one element of each extra")
+        _verify_dims([self.result.type], self.result_dims)
+
+
+def _verify_dims(types: Sequence[Attribute], dims: Sequence[SSAValue]) -> None:
+    if dynamic_count(types) != len(dims):
+        raise VerifyException(f"{dynamic_count(types)} dynamic dimensions, but {len(dims)} index values")
+
+
+def kernel_attributes() -> dict[str, Attribute]:
+    """Attributes that mark a func.func as a kernel at the loop level."""
+    return {"dispatch.kernel": IntegerAttr(1, i64)}
+
+
+DISPATCH = Dialect(
+    "dispatch",
+    [WeightOp, TieShapeOp, ReshapeOp, CallOp, RequireOp, AssertOp, YieldOp, ContractOp],
+    [],
+)

@@ -1,0 +1,89 @@
+"""Cloning the scalar body of a generic into a kernel, one element at a time or as vectors of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from xdsl.dialects import arith, linalg, memref, tensor, vector
+from xdsl.dialects.arith import FastMathFlag, FastMathFlagsAttr
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, VectorType
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
+from ...dialects import dispatch
+from .kernel import KernelBuilder
+
+REASSOCIATE = FastMathFlagsAttr([FastMathFlag.REASSOC, FastMathFlag.ALLOW_CONTRACT])
+CONTRACT = FastMathFlagsAttr([FastMathFlag.ALLOW_CONTRACT])
+
+
+def clone_body(
+    k: KernelBuilder,
+    block: Block,
+    mapping: dict[SSAValue, SSAValue],
+    *,
+    indices: Sequence[SSAValue],
+    tensors: Mapping[SSAValue, SSAValue],
+    accumulators: Sequence[SSAValue] = (),
+    width: int = 0,
+) -> list[SSAValue]:
+    """Clones the operations of a body into the current block; returns the values it yields.
+
+    mapping: block arguments and captured values to kernel values; indices: the loop index for each linalg.index; tensors: captured
+    tensors to N-d memrefs; accumulators: block arguments whose updates may be reassociated; width: lanes, 0 for scalars.
+    """
+    running = set(accumulators)
+    for op in block.ops:
+        if isinstance(op, linalg.YieldOp | dispatch.YieldOp):
+            return [mapping.get(v, v) for v in op.operands]
+        if isinstance(op, linalg.IndexOp):
+            mapping[op.result] = indices[op.dim.value.data]
+            continue
+        if isinstance(op, tensor.ExtractOp):
+            loaded = memref.LoadOp.get(tensors[op.tensor], [mapping.get(i, i) for i in op.indices])
+            mapping[op.result] = k.emit(loaded)
+            continue
+        updates = any(v in running for v in op.operands)
+        clone = _widened(k, op, mapping, width) if width else op.clone(mapping)
+        if isinstance(clone, arith.AddfOp | arith.MulfOp | arith.SubfOp):
+            clone.properties["fastmath"] = REASSOCIATE if updates else CONTRACT
+        if updates:
+            running.update(op.results)
+        k.block.add_op(clone)
+        for was, now in zip(op.results, clone.results, strict=True):
+            mapping[was] = now
+    raise ValueError("a body ends with a yield")
+
+
+def can_widen(block: Block) -> bool:
+    """Whether the body can be computed on vectors: no indices, no element reads, no checks."""
+    return not any(isinstance(op, linalg.IndexOp | tensor.ExtractOp | dispatch.AssertOp) for op in block.ops)
+
+
+def _widened(k: KernelBuilder, op: Operation, mapping: dict[SSAValue, SSAValue], width: int) -> Operation:
+    """The same operation on vectors of `width` lanes."""
+    if isinstance(op, arith.ConstantOp):
+        return _splat_constant(op, width)
+    operands = [broadcast(k, mapping.get(v, v), width) for v in op.operands]
+    return type(op).create(
+        operands=operands,
+        result_types=[widen(r.type, width) for r in op.results],
+        properties=dict(op.properties),
+        attributes=dict(op.attributes),
+    )
+
+
+def widen(type: Attribute, width: int) -> VectorType:
+    return VectorType(type, [width])
+
+
+def broadcast(k: KernelBuilder, value: SSAValue, width: int) -> SSAValue:
+    """The value in every lane, unless it is a vector already."""
+    if isinstance(value.type, VectorType):
+        return value
+    return k.emit(vector.BroadcastOp(value, widen(value.type, width)))
+
+
+def _splat_constant(op: arith.ConstantOp, width: int) -> Operation:
+    type = widen(op.result.type, width)
+    number = op.value.value.data  # type: ignore[union-attr]
+    return arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [number]), type)  # type: ignore[arg-type]

@@ -1,0 +1,304 @@
+"""The strategy for contractions: one batch-reduce GEMM micro-kernel, C[rows, panel] += sum over taps and channel blocks of A * B,
+for matmul and convolution alike, with the epilogue applied to the accumulators before they are stored once.
+
+Tiles at the edge overlap their neighbour instead of being cut: an output computed twice gets the same value twice, since nothing
+that is read aliases the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.dialects import arith, memref, vector
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FixedBitwidthType, FloatAttr, UnitAttr, VectorType
+from xdsl.ir import SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
+
+from ...dialects.dispatch import ContractOp
+from ..dispatch.structure import Size
+from .body import broadcast, clone_body, widen
+from .kernel import Buffer, KernelBuilder, View
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Register tile limits: rows of the result held at once, and lanes of a vector of the accumulator type."""
+
+    rows: int
+    lanes: int
+
+
+class Contraction:
+    """Emits one dispatch.contract."""
+
+    def __init__(self, k: KernelBuilder, op: ContractOp, buffers: dict[SSAValue, Buffer], rows: int, lanes32: int) -> None:
+        self.k, self.op, self.buffers = k, op, buffers
+        self.lhs, self.rhs, self.out = buffers[op.lhs], buffers[op.rhs], buffers[op.result]
+        self.accumulator = op.epilogue.block.args[0].type
+        bits = cast(FixedBitwidthType, self.accumulator).bitwidth
+        self.tiling = Tiling(rows, max(1, lanes32 * 32 // bits))
+        self.width = cast(int, self.rhs.dims[-1])
+        self.vectors = self.width // self.tiling.lanes
+
+    def emit(self) -> None:
+        if self.op.kind.data == "matmul":
+            self._emit_matmul()
+        else:
+            self._emit_conv()
+
+    # -- matmul: result dims (batch.., m, n)
+
+    def _emit_matmul(self) -> None:
+        k = self.k
+        *batch, m, n = self.out.dims
+        rank = len(self.out.dims)
+        reduce_blocks = self.lhs.dims[-3]
+        a = self._matmul_view(self.lhs, len(batch), 3)
+        b = self._matmul_view(self.rhs, len(batch), 4)
+        outs = self._result_views(rank)
+        panels = k.ceildiv(n, self.width)
+        full = k.floordiv(n, self.width)
+
+        def panel(at: list[SSAValue], p: Size, vectors: int, masked: bool) -> None:
+            column = k.mul(p, self.width)
+
+            def tile(rows: int, row: Size) -> None:
+                def lhs(i: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
+                    return k.emit(memref.LoadOp.get(a.memref, [*at, taps[0], k.index(k.add(row, i)), c]))
+
+                def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
+                    lane = k.const(j * self.tiling.lanes)
+                    return self._load(b.memref, [*at, k.index(p), taps[0], c, lane])
+
+                acc = self._micro(rows, vectors, [reduce_blocks], lhs, rhs)
+                columns = [k.add(column, j * self.tiling.lanes) for j in range(vectors)]
+                masks = [self._mask(k.sub(n, c)) if masked else None for c in columns]
+                for i in range(rows):
+                    for j in range(vectors):
+                        where = [*at, k.index(k.add(row, i)), k.index(columns[j])]
+                        self._finish(acc[i * vectors + j], outs, where, masks[j])
+
+            self._row_tiles(m, tile)
+
+        def body(at: list[SSAValue]) -> None:
+            if not (isinstance(full, int) and full == 0):
+                k.loop(0, full, 1, lambda p: panel(at, p, self.vectors, False))
+            if isinstance(n, int):
+                rest = n % self.width
+                if rest:
+                    panel(at, full, -(-rest // self.tiling.lanes), bool(rest % self.tiling.lanes))
+            else:
+                k.loop(full, panels, 1, lambda p: panel(at, p, self.vectors, True))
+
+        self._batch_loops(list(batch), [], body)
+
+    def _batch_loops(self, batch: list[Size], at: list[SSAValue], body: Callable[[list[SSAValue]], None]) -> None:
+        if not batch:
+            body(at)
+            return
+        self.k.loop(0, batch[0], 1, lambda i: self._batch_loops(batch[1:], [*at, i], body))
+
+    def _matmul_view(self, buffer: Buffer, batch: int, own: int) -> View:
+        """The packed operand over (batch.., its own dims); batch axes that it lacks or that are 1 repeat."""
+        lead = len(buffer.dims) - own
+        exprs = [AffineExpr.dimension(batch - lead + x) if buffer.dims[x] != 1 else AffineExpr.constant(0) for x in range(lead)]
+        exprs += [AffineExpr.dimension(batch + x) for x in range(own)]
+        map = AffineMap(batch + own, 0, tuple(exprs))
+        extents = [*self.out.dims[:batch], *buffer.dims[lead:]]
+        return self.k.view(buffer, map, range(batch + own), extents)
+
+    def _row_tiles(self, m: Size, tile: Callable[[int, Size], None]) -> None:
+        k, most = self.k, self.tiling.rows
+        if isinstance(m, int):
+            rows = best_rows(m, most)
+            count = -(-m // rows)
+            if count == 1:
+                tile(rows, 0)
+            elif m % rows == 0:
+                k.loop(0, m, rows, lambda i: tile(rows, i))
+            else:
+                k.loop(0, count, 1, lambda t: tile(rows, k.minimum(k.mul(t, rows), m - rows)))
+            return
+        enough = k.emit(arith.CmpiOp(m, k.const(most), "sge"))
+
+        def large() -> None:
+            k.loop(0, k.ceildiv(m, most), 1, lambda t: tile(most, k.minimum(k.mul(t, most), k.sub(m, most))))
+
+        def small() -> None:
+            fours = k.mul(k.floordiv(m, 4), 4)
+            k.loop(0, fours, 4, lambda i: tile(4, i))
+            k.loop(fours, m, 1, lambda i: tile(1, i))
+
+        k.if_(enough, large, small)
+
+    # -- convolution: result dims (n, block, oh, ow, lane)
+
+    def _emit_conv(self) -> None:
+        k = self.k
+        batch, blocks, height, width, lane = self.out.dims
+        assert isinstance(lane, int) and isinstance(blocks, int)
+        sh, sw, dh, dw = self.op.window.get_values()
+        panels, channel_blocks, taps_h, taps_w = (cast(int, d) for d in self.rhs.dims[:4])
+        d = [AffineExpr.dimension(x) for x in range(7)]
+        # (n, cb, kh, kw, c, oh, ow) -> lhs[n, cb, oh*sh + kh*dh, ow*sw + kw*dw, c]
+        a_map = AffineMap(7, 0, (d[0], d[1], d[5] * int(sh) + d[2] * int(dh), d[6] * int(sw) + d[3] * int(dw), d[4]))
+        a = k.view(self.lhs, a_map, range(7), [batch, channel_blocks, taps_h, taps_w, self.lhs.dims[4], height, width])
+        b = k.view(self.rhs, AffineMap.identity(6), range(6), self.rhs.dims)
+        outs = self._result_views(5)
+        per_block = lane // self.tiling.lanes
+
+        def panel(n: SSAValue, p: Size, vectors: int) -> None:
+            def tile(shape: tuple[int, int], y: Size, x: Size) -> None:
+                rows = shape[0] * shape[1]
+
+                def lhs(i: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
+                    at_y, at_x = k.index(k.add(y, i // shape[1])), k.index(k.add(x, i % shape[1]))
+                    return k.emit(memref.LoadOp.get(a.memref, [n, *taps, c, at_y, at_x]))
+
+                def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
+                    return self._load(b.memref, [k.index(p), *taps, c, k.const(j * self.tiling.lanes)])
+
+                acc = self._micro(rows, vectors, [channel_blocks, taps_h, taps_w], lhs, rhs)
+                first = k.mul(p, self.width // lane) if self.width >= lane else p
+                for i in range(rows):
+                    for j in range(vectors):
+                        block, offset = divmod(j, per_block)
+                        where = [n, k.index(k.add(first, block)), k.index(k.add(y, i // shape[1])), k.index(k.add(x, i % shape[1]))]
+                        self._finish(acc[i * vectors + j], outs, [*where, k.const(offset * self.tiling.lanes)], None)
+
+            self._plane_tiles(height, width, tile)
+
+        whole = blocks * lane // self.width
+
+        def image(n: SSAValue) -> None:
+            k.loop(0, whole, 1, lambda p: panel(n, p, self.vectors))
+            if panels > whole:
+                panel(n, whole, (blocks * lane - whole * self.width) // self.tiling.lanes)
+
+        k.loop(0, batch, 1, image)
+
+    def _plane_tiles(self, height: Size, width: Size, tile: Callable[[tuple[int, int], Size, Size], None]) -> None:
+        k, most = self.k, self.tiling.rows
+        if not isinstance(height, int) or not isinstance(width, int):
+            k.loop(0, height, 1, lambda y: self._row_tiles(width, lambda rows, x: tile((1, rows), y, x)))
+            return
+        th, tw = best_plane(height, width, most)
+
+        def starts(extent: int, step: int, body: Callable[[Size], None]) -> None:
+            count = -(-extent // step)
+            if count == 1:
+                body(0)
+            elif extent % step == 0:
+                k.loop(0, extent, step, body)
+            else:
+                k.loop(0, count, 1, lambda t: body(k.minimum(k.mul(t, step), extent - step)))
+
+        starts(height, th, lambda y: starts(width, tw, lambda x: tile((th, tw), y, x)))
+
+    # -- the micro-kernel
+
+    def _micro(
+        self,
+        rows: int,
+        vectors: int,
+        taps: Sequence[Size],
+        lhs: Callable[[int, Sequence[SSAValue], SSAValue], SSAValue],
+        rhs: Callable[[int, Sequence[SSAValue], SSAValue], SSAValue],
+    ) -> list[SSAValue]:
+        """rows x vectors accumulators over all taps and the reduction block; the block's loop is unrolled by LLVM."""
+        k = self.k
+        zero = self._zero()
+        block = cast(int, self.rhs.dims[-2])
+
+        def step(at: Sequence[SSAValue], c: SSAValue, acc: Sequence[SSAValue]) -> list[SSAValue]:
+            b = [rhs(j, at, c) for j in range(vectors)]
+            result: list[SSAValue] = []
+            for i in range(rows):
+                a = broadcast(k, lhs(i, at, c), self.tiling.lanes)
+                result += [k.emit(vector.FMAOp(a, b[j], acc[i * vectors + j])) for j in range(vectors)]
+            return result
+
+        def nest(depth: int, at: list[SSAValue], acc: Sequence[SSAValue]) -> list[SSAValue]:
+            if depth < len(taps):
+                if taps[depth] == 1:
+                    return nest(depth + 1, [*at, k.const(0)], acc)
+                return k.loop(0, taps[depth], 1, lambda t, *c: nest(depth + 1, [*at, t], c), acc, no_unroll=UnitAttr())
+            return k.loop(0, block, 1, lambda c, *inner: step(at, c, inner), acc, unroll=UnitAttr())
+
+        return nest(0, [], [zero] * (rows * vectors))
+
+    def _zero(self) -> SSAValue:
+        type = widen(self.accumulator, self.tiling.lanes)
+        with self.k.inside(self.k.entry):
+            zero = FloatAttr(0.0, self.accumulator)  # type: ignore[arg-type]
+            return self.k.emit(arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [zero.value.data]), type))  # type: ignore[arg-type]
+
+    def _load(self, source: SSAValue, at: Sequence[SSAValue]) -> SSAValue:
+        return self.k.emit(vector.LoadOp(source, list(at), widen(self.rhs.element, self.tiling.lanes)))
+
+    def _mask(self, left: Size) -> SSAValue:
+        """A mask of the first `left` lanes."""
+        return self.k.emit(vector.CreateMaskOp([self.k.index(left)], VectorType(_i1(), [self.tiling.lanes])))
+
+    # -- the epilogue
+
+    def _result_views(self, rank: int) -> tuple[View, list[View]]:
+        k, op = self.k, self.op
+        out = k.view(self.out, AffineMap.identity(rank), range(rank), self.out.dims)
+        extras = [
+            k.view(self.buffers[v], m.data, range(rank), self.out.dims) for v, m in zip(op.extras, op.extra_maps.data, strict=True)
+        ]
+        return out, extras
+
+    def _finish(self, acc: SSAValue, views: tuple[View, list[View]], at: list[SSAValue], mask: SSAValue | None) -> None:
+        k, lanes = self.k, self.tiling.lanes
+        out, extras = views
+        block = self.op.epilogue.block
+        mapping: dict[SSAValue, SSAValue] = {block.args[0]: acc}
+        for argument, view in zip(block.args[1:], extras, strict=True):
+            if view.strides[-1] == (0, ()):
+                mapping[argument] = broadcast(k, k.emit(memref.LoadOp.get(view.memref, at)), lanes)
+            elif mask is None:
+                mapping[argument] = k.emit(vector.LoadOp(view.memref, at, widen(argument.type, lanes)))
+            else:
+                passthrough = broadcast(k, self._scalar_zero(argument.type), lanes)
+                mapping[argument] = k.emit(vector.MaskedLoadOp(view.memref, at, mask, passthrough))
+        (value,) = clone_body(k, block, mapping, indices=[], tensors={}, width=lanes)
+        value = broadcast(k, value, lanes)
+        if mask is None:
+            k.emit(vector.StoreOp(value, out.memref, at))
+        else:
+            k.emit(vector.MaskedStoreOp(out.memref, at, mask, value))
+
+    def _scalar_zero(self, type: object) -> SSAValue:
+        from xdsl.dialects.builtin import AnyFloat, IntegerAttr
+
+        attr = FloatAttr(0.0, type) if isinstance(type, AnyFloat) else IntegerAttr(0, type)  # type: ignore[arg-type, call-overload]
+        return self.k.emit(arith.ConstantOp(attr))
+
+
+def best_rows(m: int, most: int) -> int:
+    """Rows of a register tile for m rows: the fewest tile steps' cost, where a tile of r rows costs about r + 1 (the panel load)."""
+    if m <= most:
+        return m
+    return min(range(max(1, most // 2), most + 1), key=lambda r: (-(-m // r) * (r + 1), -r))
+
+
+def best_plane(height: int, width: int, most: int) -> tuple[int, int]:
+    """(rows, columns) of a register tile of at most `most` pixels for a plane, overlap and panel loads counted."""
+
+    def cost(tile: tuple[int, int]) -> tuple[int, int]:
+        th, tw = tile
+        return -(-height // th) * -(-width // tw) * (th * tw + 1), -tw
+
+    shapes = [(th, tw) for th in range(1, min(height, most) + 1) for tw in range(1, min(width, most // th) + 1)]
+    return min(shapes, key=cost)
+
+
+def _i1():
+    from xdsl.dialects.builtin import i1
+
+    return i1
+

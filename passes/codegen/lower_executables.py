@@ -1,0 +1,107 @@
+"""Turns every executable (a function on tensors) into a kernel at the loop level, by the strategy its contents call for."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from xdsl.context import Context
+from xdsl.dialects import func, linalg
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+
+from ...dialects import dispatch
+from ..dispatch.form_dispatches import EXECUTABLE
+from ..dispatch.groups import Group, space_of
+from ..dispatch.structure import dims_of
+from .contraction import Contraction
+from .expand_math import expand_math
+from .fill import emit_fill
+from .kernel import Buffer, KernelBuilder, flat_type
+from .nest import Nest
+
+DEFAULT_LANES = 16
+DEFAULT_ROWS = 14
+
+
+class LowerExecutables(ModulePass):
+    """Replaces executables by kernels; `target` says vector lanes of 32 bits and rows of a register tile."""
+
+    name = "lower-executables"
+
+    def __init__(self, target: Any = None) -> None:
+        self.target = target
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for exe in [f for f in op.ops if isinstance(f, func.FuncOp) and EXECUTABLE in f.attributes]:
+            kernel = lower_executable(exe, self.target)
+            op.body.block.insert_op_before(kernel, exe)
+            exe.detach()
+            exe.erase(safe_erase=False)
+
+
+def lower_executable(exe: func.FuncOp, target: Any = None) -> func.FuncOp:
+    """The kernel that computes what the executable says; takes its body apart."""
+    k = KernelBuilder()
+    body = exe.body.block
+    returned = cast(func.ReturnOp, body.last_op)
+    tensors = [a for a in body.args if isinstance(a.type, TensorType)]
+    scalars = [a for a in body.args if not isinstance(a.type, TensorType)]
+    inputs = [k.argument(flat_type(cast(TensorType, a.type))) for a in tensors]
+    outputs = [k.argument(flat_type(cast(TensorType, v.type))) for v in returned.operands]
+    for a in scalars:
+        a.replace_all_uses_with(k.argument(a.type))
+    _move_scalars(body, k.entry)
+    buffers = _buffers(body, tensors, inputs, list(returned.operands), outputs)
+    lanes = target.lanes(32) if target is not None else DEFAULT_LANES
+    rows = target.mr if target is not None else DEFAULT_ROWS
+    _emit(k, body, buffers, lanes, rows)
+    kernel = k.finish(exe.sym_name.data)
+    expand_math(kernel)
+    return kernel
+
+
+def _emit(k: KernelBuilder, body: Block, buffers: dict[SSAValue, Buffer], lanes: int, rows: int) -> None:
+    work = [op for op in body.ops if isinstance(op, linalg.GenericOp | dispatch.ContractOp)]
+    if not work:
+        for fill in (op for op in body.ops if isinstance(op, linalg.FillOp)):
+            emit_fill(k, fill, buffers)
+        return
+    (first, *_) = work
+    if isinstance(first, dispatch.ContractOp):
+        Contraction(k, first, buffers, rows, lanes).emit()
+        return
+    Nest(k, _group(cast("list[Operation]", work)), buffers, lanes).emit()
+
+
+def _group(members: list[Operation]) -> Group:
+    group = Group(members)
+    for op in members:
+        assert isinstance(op, linalg.GenericOp)
+        space = space_of(op)
+        assert space is not None
+        group.spaces[op] = space
+        if space.inner and not group.rowwise:
+            group.outer, group.inner, group.rowwise = space.outer, space.inner, True
+    if not group.rowwise:
+        group.outer = group.spaces[members[0]].outer
+    return group
+
+
+def _move_scalars(body: Block, entry: Block) -> None:
+    """Constants and index arithmetic of the executable move to the kernel's entry."""
+    for op in list(body.ops):
+        if op.name.startswith("arith."):
+            op.detach()
+            entry.add_op(op)
+
+
+def _buffers(body: Block, tensors: list[Any], inputs: list[SSAValue], results: list[SSAValue], outputs: list[SSAValue]) -> dict[SSAValue, Buffer]:
+    tied = {op.source: op.result for op in body.ops if isinstance(op, dispatch.TieShapeOp)}
+    buffers: dict[SSAValue, Buffer] = {}
+    for tensor, memref in zip(tensors, inputs, strict=True):
+        value = tied.get(tensor, tensor)
+        buffers[value] = Buffer(memref, dims_of(value), cast(TensorType, value.type).element_type)
+    for value, memref in zip(results, outputs, strict=True):
+        buffers[value] = Buffer(memref, dims_of(value), cast(TensorType, value.type).element_type)
+    return buffers

@@ -1,0 +1,415 @@
+"""The strategy for generics: outer loops, then passes over the row; explicit vectors where the innermost parallel loop is a
+channel block, loops that LLVM vectorises elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from xdsl.dialects import linalg, memref, vector
+from xdsl.dialects.builtin import AnyFloat, FixedBitwidthType, TensorType, UnitAttr
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir.affine import AffineConstantExpr, AffineExpr, AffineMap
+
+from ..dispatch.groups import Group, Space
+from ..dispatch.passes_over_rows import RowPass, rows_kept, split_passes
+from ..dispatch.structure import Size, maps_of, substitute_dims
+from .body import broadcast, can_widen, clone_body, widen
+from .kernel import Buffer, Factors, KernelBuilder, View, times
+
+UNROLLED_REDUCTION = 64
+"""Reductions of up to this many static steps inside a vector body are unrolled whole (a 7x7 window is 49)."""
+
+
+@dataclass(eq=False)
+class Member:
+    """One generic of the kernel: its loops as positions in the kernel's loop list, its views, its results' places."""
+
+    op: linalg.GenericOp
+    space: Space
+    loops: tuple[int, ...]
+    reads: dict[int, View] = field(default_factory=dict)
+    writes: dict[int, View] = field(default_factory=dict)
+
+
+class Nest:
+    """Emits a group of generics whose loops line up."""
+
+    def __init__(self, k: KernelBuilder, group: Group, buffers: dict[SSAValue, Buffer], lanes: int) -> None:
+        self.k = k
+        self.group = group
+        self.buffers = buffers
+        self.lanes = lanes
+        self.extents: tuple[Size, ...] = (*group.outer, *group.inner)
+        self.outer = len(group.outer)
+        self.rows: dict[SSAValue, SSAValue] = {}
+        self.scratch: dict[SSAValue, View] = {}
+        self.tensors = _Captured(k, buffers)
+
+    def emit(self) -> None:
+        k, group = self.k, self.group
+        members = {op: self._member(cast(linalg.GenericOp, op)) for op in group.members}
+        if len(members) == 1:
+            (member,) = members.values()
+            _Single(self, member).emit()
+            return
+        for kept in rows_kept(group):
+            if kept not in self.buffers:
+                shape = [cast(int, d) for d in group.inner]
+                buffer = k.scratch(shape, cast(TensorType, kept.type).element_type)
+                self.scratch[kept] = View(buffer, ())
+        passes = split_passes(group)
+
+        def row(indices: list[SSAValue]) -> None:
+            for one in passes:
+                self._pass(one, members, indices)
+
+        self._loops(0, self.outer, [], row)
+
+    def _member(self, op: linalg.GenericOp) -> Member:
+        space = self.group.spaces[op]
+        loops = tuple(range(len(space.all)))
+        member = Member(op, space, loops)
+        own = set(self.group.members)
+        for n, (value, map) in enumerate(zip(op.operands, maps_of(op), strict=True)):
+            is_out = n >= len(op.inputs)
+            place = op.results[n - len(op.inputs)] if is_out else value
+            if place.owner in own and not is_out and place not in self.buffers:
+                continue
+            if place in self.buffers and not _only_sizes(op, n):
+                view = self.k.view(self.buffers[place], _on_loops(map, space), loops, space.all)
+                (member.writes if is_out else member.reads)[n - len(op.inputs) if is_out else n] = view
+        return member
+
+    def _loops(self, first: int, last: int, indices: list[SSAValue], body) -> None:
+        if first == last:
+            body(indices)
+            return
+        self.k.loop(0, self.extents[first], 1, lambda i: self._loops(first + 1, last, [*indices, i], body))
+
+    # -- one pass over a row
+
+    def _pass(self, one: RowPass, members: dict[Operation, Member], row: list[SSAValue]) -> None:
+        chosen = [members[op] for op in one.members]
+        if not one.inner:
+            for m in chosen:
+                self._element(m, row, {}, {})
+            return
+        reducing = [m for m in chosen if m.space.inner]
+        starts = [s for m in reducing for s in self._starts(m)]
+
+        def at(indices: list[SSAValue], carried: list[SSAValue]) -> list[SSAValue]:
+            values: dict[SSAValue, SSAValue] = {}
+            accumulators: dict[Member, list[SSAValue]] = {}
+            rest = list(carried)
+            for m in reducing:
+                count = len(m.op.results)
+                accumulators[m], rest = rest[:count], rest[count:]
+            updated: list[SSAValue] = []
+            for m in chosen:
+                results = self._element(m, [*row, *indices], values, accumulators)
+                if m.space.inner:
+                    updated += results
+            return updated
+
+        final = self._inner_loops(self.outer, [], starts, at)
+        for m in reducing:
+            for result in m.op.results:
+                self.rows[result] = final.pop(0)
+            self._store_row(m, row)
+
+    def _inner_loops(self, first: int, indices: list[SSAValue], carried: list[SSAValue], at) -> list[SSAValue]:
+        if first == len(self.extents):
+            return at(indices, carried)
+        return self.k.loop(
+            0, self.extents[first], 1, lambda i, *c: self._inner_loops(first + 1, [*indices, i], list(c), at), carried
+        )
+
+    def _starts(self, m: Member) -> list[SSAValue]:
+        """The values that a reduction's accumulators start from."""
+        return [start_value(self.k, v) for v in m.op.outputs]
+
+    def _element(
+        self, m: Member, indices: list[SSAValue], values: dict[SSAValue, SSAValue], accumulators: dict[Member, list[SSAValue]]
+    ) -> list[SSAValue]:
+        """One element of a member: loads, body, and stores unless it reduces. Row members store and remember their value."""
+        op, k = m.op, self.k
+        here = indices[: len(m.loops)]
+        mapping: dict[SSAValue, SSAValue] = {}
+        for n, argument in enumerate(op.body.block.args[: len(op.inputs)]):
+            if not argument.uses:
+                continue
+            mapping[argument] = self._read(m, n, indices, values)
+        outs = op.body.block.args[len(op.inputs) :]
+        for argument, value in zip(outs, accumulators.get(m, []), strict=False):
+            mapping[argument] = value
+        loop_of = self._loop_values(m, here)
+        results = clone_body(k, op.body.block, mapping, indices=loop_of, tensors=self.tensors, accumulators=outs)
+        if m.space.inner:
+            return results
+        row_value = len(m.loops) == self.outer
+        for n, (result, value) in enumerate(zip(op.results, results, strict=True)):
+            (self.rows if row_value else values)[result] = value
+            if n in m.writes:
+                k.emit(memref.StoreOp.get(value, m.writes[n].memref, here))
+            elif result in self.scratch:
+                k.emit(memref.StoreOp.get(value, self.scratch[result].memref, here[self.outer :]))
+        return results
+
+    def _read(self, m: Member, n: int, indices: list[SSAValue], values: dict[SSAValue, SSAValue]) -> SSAValue:
+        value = m.op.inputs[n]
+        if value in values:
+            return values[value]
+        if value in self.rows:
+            return self.rows[value]
+        here = indices[: len(m.loops)]
+        if n in m.reads:
+            return self.k.emit(memref.LoadOp.get(m.reads[n].memref, here))
+        return self.k.emit(memref.LoadOp.get(self.scratch[value].memref, here[self.outer :]))
+
+    def _loop_values(self, m: Member, here: list[SSAValue]) -> list[SSAValue]:
+        """An index value for each of the generic's own loops; loops of extent 1 stand at 0."""
+        by_loop = dict(zip(m.space.loops, here, strict=True))
+        return [by_loop.get(n, self.k.const(0)) for n in range(len(m.op.iterator_types.data))]
+
+    def _store_row(self, m: Member, row: list[SSAValue]) -> None:
+        for n, result in enumerate(m.op.results):
+            if n in m.writes:
+                inner = [self.k.const(0)] * (len(m.loops) - len(row))
+                self.k.emit(memref.StoreOp.get(self.rows[result], m.writes[n].memref, [*row, *inner]))
+
+
+class _Single:
+    """A lone generic: loops collapsed where all operands are contiguous over them, vectors over a channel block, or a plain nest."""
+
+    def __init__(self, nest: Nest, member: Member) -> None:
+        self.nest, self.m, self.k = nest, member, nest.k
+
+    def emit(self) -> None:
+        m, op = self.m, self.m.op
+        has_index = any(isinstance(o, linalg.IndexOp) for o in op.body.block.ops)
+        if not has_index:
+            self._collapse()
+        lanes = self._vector_lanes()
+        if lanes:
+            self._emit_vector(lanes)
+        elif m.space.inner:
+            self._emit_reduction()
+        else:
+            self.nest.outer = len(m.space.outer)
+            self.nest._loops(0, len(self.nest.extents), [], lambda i: self.nest._element(m, i, {}, {}))
+
+    def _views(self) -> list[View]:
+        return [*self.m.reads.values(), *self.m.writes.values()]
+
+    def _collapse(self) -> None:
+        """Merges adjacent parallel (or adjacent reduced) loops over which every operand advances by one stride."""
+        m = self.m
+        outer, inner = list(m.space.outer), list(m.space.inner)
+        sizes = [*outer, *inner]
+        groups: list[list[int]] = []
+        for loop in range(len(sizes)):
+            starts_inner = loop == len(outer)
+            if groups and not starts_inner and self._mergeable(groups[-1][-1], loop, sizes):
+                groups[-1].append(loop)
+            else:
+                groups.append([loop])
+        if len(groups) == len(sizes):
+            return
+        boundary = len(outer)
+        extents = [self._extent([sizes[n] for n in g]) for g in groups]
+        new_outer = [e for g, e in zip(groups, extents, strict=True) if g[0] < boundary]
+        new_inner = [e for g, e in zip(groups, extents, strict=True) if g[0] >= boundary]
+        m.space = Space(tuple(new_outer), tuple(new_inner), tuple(range(len(groups))))
+        m.loops = tuple(range(len(groups)))
+        self.nest.extents = tuple(extents)
+        for views, is_out in ((m.reads, False), (m.writes, True)):
+            for n, view in list(views.items()):
+                value = m.op.results[n] if is_out else m.op.inputs[n]
+                views[n] = self._collapsed_view(view, value, groups, extents)
+
+    def _extent(self, sizes: list[Size]) -> Size:
+        from .kernel import factors
+
+        total: Factors = (1, ())
+        for s in sizes:
+            total = times(total, factors(s))
+        return self.k.product(total)
+
+    def _mergeable(self, a: int, b: int, sizes: list[Size]) -> bool:
+        from .kernel import factors
+
+        return all(v.strides[a] == times(v.strides[b], factors(sizes[b])) for v in self._views())
+
+    def _collapsed_view(self, view: View, value: SSAValue, groups: list[list[int]], extents: list[Size]) -> View:
+        owner = view.memref.owner
+        assert isinstance(owner, memref.ReinterpretCastOp)
+        offset: Size = owner.offsets[0] if owner.offsets else cast(int, owner.static_offsets.get_values()[0])
+        return self.k.strided(self.nest.buffers[value], offset, [view.strides[g[-1]] for g in groups], extents)
+
+    # -- vectors over a channel block
+
+    def _vector_lanes(self) -> int:
+        """The number of lanes for explicit vectors, 0 where loops should be left to LLVM."""
+        m = self.m
+        body = m.op.body.block
+        if not m.space.inner or not m.space.outer or not can_widen(body):
+            return 0
+        last = len(m.space.outer) - 1
+        extent = m.space.outer[last]
+        if not isinstance(extent, int):
+            return 0
+        types = {a.type for a in body.args if a.uses or a in body.args[len(m.op.inputs) :]}
+        if len(types) != 1 or not isinstance(next(iter(types)), AnyFloat):
+            return 0
+        bits = cast(FixedBitwidthType, next(iter(types))).bitwidth
+        lanes = self.nest.lanes * 32 // bits if bits >= 32 else 0
+        if not lanes or extent % lanes or any(v.strides[last] not in ((0, ()), (1, ())) for v in self._views()):
+            return 0
+        if all(v.strides[last] == (0, ()) for v in m.reads.values()):
+            return 0
+        return lanes
+
+    def _emit_vector(self, lanes: int) -> None:
+        m, k, nest = self.m, self.k, self.nest
+        last = len(m.space.outer) - 1
+        steps = 1
+        for e in m.space.inner:
+            steps = steps * e if isinstance(e, int) and isinstance(steps, int) else 10**9
+        unroll = steps <= UNROLLED_REDUCTION
+
+        def row(outer: list[SSAValue]) -> None:
+            k.loop(0, m.space.outer[last], lanes, lambda i: lane([*outer, i]))
+
+        def lane(outer: list[SSAValue]) -> None:
+            starts = [broadcast(k, s, lanes) for s in nest._starts(m)]
+            attributes = {"unroll": UnitAttr()} if unroll else {}
+            final = self._reduce_loops(0, outer, starts, lambda i, c: self._vector_element([*outer, *i], c, lanes, last), attributes)
+            for n, view in m.writes.items():
+                at = [*outer, *([k.const(0)] * len(m.space.inner))]
+                k.emit(vector.StoreOp(final[n], view.memref, at))
+
+        nest._loops(0, last, [], row)
+
+    def _vector_element(self, indices: list[SSAValue], carried: list[SSAValue], lanes: int, last: int) -> list[SSAValue]:
+        m, k = self.m, self.k
+        mapping: dict[SSAValue, SSAValue] = {}
+        block = m.op.body.block
+        for n, argument in enumerate(block.args[: len(m.op.inputs)]):
+            if not argument.uses:
+                continue
+            view = m.reads[n]
+            if view.strides[last] == (0, ()):
+                mapping[argument] = broadcast(k, k.emit(memref.LoadOp.get(view.memref, indices)), lanes)
+            else:
+                mapping[argument] = k.emit(vector.LoadOp(view.memref, indices, widen(argument.type, lanes)))
+        outs = block.args[len(m.op.inputs) :]
+        mapping.update(zip(outs, carried, strict=True))
+        return clone_body(k, block, mapping, indices=[], tensors={}, accumulators=outs, width=lanes)
+
+    def _reduce_loops(self, n: int, outer: list[SSAValue], carried: list[SSAValue], at, attributes: dict[str, Attribute], indices: tuple[SSAValue, ...] = ()) -> list[SSAValue]:
+        if n == len(self.m.space.inner):
+            return at(list(indices), carried)
+        return self.k.loop(
+            0,
+            self.m.space.inner[n],
+            1,
+            lambda i, *c: self._reduce_loops(n + 1, outer, list(c), at, attributes, (*indices, i)),
+            carried,
+            **attributes,
+        )
+
+    # -- scalar reductions
+
+    def _emit_reduction(self) -> None:
+        """Accumulators in registers over the reduced loops; where only the last parallel loop is contiguous, rows are accumulated
+        in the result instead, so that the innermost loop stays contiguous."""
+        m, nest, k = self.m, self.nest, self.k
+        outer = len(m.space.outer)
+        if self._accumulate_rows():
+            self._emit_row_accumulation()
+            return
+
+        def cell(indices: list[SSAValue]) -> None:
+            def at(inner: list[SSAValue], carried: list[SSAValue]) -> list[SSAValue]:
+                return nest._element(m, [*indices, *inner], {}, {m: carried})
+
+            final = self._reduce_loops(0, indices, nest._starts(m), at, {})
+            for n, view in m.writes.items():
+                k.emit(memref.StoreOp.get(final[n], view.memref, [*indices, *([k.const(0)] * len(m.space.inner))]))
+
+        nest.outer = outer
+        nest._loops(0, outer, [], cell)
+
+    def _accumulate_rows(self) -> bool:
+        m = self.m
+        if not m.space.outer or len(m.op.results) != 1 or not m.reads:
+            return False
+        last, deepest = len(m.space.outer) - 1, len(m.loops) - 1
+        extent = m.space.outer[last]
+        wide = not isinstance(extent, int) or extent >= 8
+        unit: Factors = (1, ())
+        return wide and all(v.strides[last] in (unit, (0, ())) for v in self._views()) and any(
+            v.strides[deepest] not in (unit, (0, ())) for v in m.reads.values()
+        )
+
+    def _emit_row_accumulation(self) -> None:
+        m, nest, k = self.m, self.nest, self.k
+        last = len(m.space.outer) - 1
+        zeros = [k.const(0)] * len(m.space.inner)
+        (start,) = nest._starts(m)
+        write = m.writes[0]
+
+        def rows(outer: list[SSAValue]) -> None:
+            k.loop(0, m.space.outer[last], 1, lambda i: k.emit(memref.StoreOp.get(start, write.memref, [*outer, i, *zeros])) and None)
+
+            def at(inner: list[SSAValue], carried: list[SSAValue]) -> list[SSAValue]:
+                def one(i: SSAValue) -> None:
+                    old = k.emit(memref.LoadOp.get(write.memref, [*outer, i, *zeros]))
+                    (new,) = nest._element(m, [*outer, i, *inner], {}, {m: [old]})
+                    k.emit(memref.StoreOp.get(new, write.memref, [*outer, i, *zeros]))
+
+                k.loop(0, m.space.outer[last], 1, one)
+                return []
+
+            self._reduce_loops(0, outer, [], at, {})
+
+        nest._loops(0, last, [], rows)
+
+
+class _Captured(dict[SSAValue, SSAValue]):
+    """Captured tensors to N-d memrefs, made when first asked for."""
+
+    def __init__(self, k: KernelBuilder, buffers: dict[SSAValue, Buffer]) -> None:
+        super().__init__()
+        self._k, self._buffers = k, buffers
+
+    def __missing__(self, value: SSAValue) -> SSAValue:
+        self[value] = self._k.whole(self._buffers[value])
+        return self[value]
+
+
+def start_value(k: KernelBuilder, out: SSAValue) -> SSAValue:
+    """The scalar that fills a reduction's starting tensor, as a constant of the kernel."""
+    owner = out.owner
+    assert isinstance(owner, linalg.FillOp), "a reduction starts from a fill"
+    constant = owner.inputs[0].owner
+    assert isinstance(constant, Operation)
+    with k.inside(k.entry):
+        clone = constant.clone()
+        return k.emit(clone)
+
+
+def _only_sizes(op: linalg.GenericOp, n: int) -> bool:
+    """Whether an input is there for its dimensions alone: nothing reads its element."""
+    return n < len(op.inputs) and not op.body.block.args[n].uses
+
+
+def _on_loops(map: AffineMap, space: Space) -> AffineMap:
+    """The map over the space's loops; loops of extent 1 stand at 0."""
+    replacements: list[AffineExpr] = [AffineConstantExpr(0)] * map.num_dims
+    for position, loop in enumerate(space.loops):
+        replacements[loop] = AffineExpr.dimension(position)
+    return AffineMap(len(space.loops), 0, tuple(substitute_dims(e, replacements) for e in map.results))
+

@@ -1,0 +1,1 @@
+"""The dispatch level: fusion, grouping into kernels, buffers."""

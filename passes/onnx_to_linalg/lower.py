@@ -1,0 +1,162 @@
+"""Carries a function of the onnx dialect to linalg on tensors, operator by operator through the registered lowerings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from xdsl.dialects import func, tensor
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.ir import Block, Region, SSAValue
+
+from ...dialects import dispatch
+from ...dialects.onnx.base import OnnxOp
+from ...dialects.onnx.dims import SymDim
+from ...dialects.onnx.shapes import Shapes
+from ...errors import IntaglioError, UnsupportedError
+from ..scalar import INDEX, ScalarBuilder, storage
+from .builder import Lowering, Tensor, element_type
+from .registry import LOWERINGS
+
+
+@dataclass
+class Linalg:
+    """The linalg level of a program: the module (`main` and kernels) and the weights it names."""
+
+    module: ModuleOp
+    weights: dict[str, np.ndarray]
+
+
+def main_function(module: ModuleOp) -> func.FuncOp:
+    """The function `main` of a module."""
+    return next(op for op in module.ops if isinstance(op, func.FuncOp) and op.sym_name.data == "main")
+
+
+def find_unsupported(module: ModuleOp) -> list[str]:
+    """One line for each operator (with its nodes) that has no lowering."""
+    missing: dict[str, list[str]] = {}
+    for op in main_function(module).walk():
+        if isinstance(op, OnnxOp) and type(op) not in LOWERINGS and not op.name.endswith(".yield"):
+            missing.setdefault(op.name, []).append(op.node or "?")
+    return [f"{name}: no lowering yet (node {nodes[0]}{f' and {len(nodes) - 1} more' if len(nodes) > 1 else ''})" for name, nodes in missing.items()]
+
+
+def onnx_to_linalg(module: ModuleOp, shapes: Shapes, weights: Mapping[str, np.ndarray], target: Any = None) -> Linalg:
+    """Lowers `main`. Raises UnsupportedError naming every operator that cannot be lowered."""
+    missing = find_unsupported(module)
+    if missing:
+        raise UnsupportedError("ITG3000", "the model uses what cannot be compiled yet:\n    " + "\n    ".join(missing))
+    source = main_function(module)
+    types = [_storage_type(a) for a in source.body.block.args]
+    body = Block(arg_types=types)
+    lowered = ModuleOp([])
+    b = Lowering(shapes, body, lowered.body.block, target)
+    b.weights.update(weights)
+    _bind_arguments(b, source.body.block, body)
+    lower_block(b, source.body.block)
+    returned = source.body.block.last_op
+    assert returned is not None
+    outputs = [b.values[v].value for v in returned.operands]
+    body.add_op(func.ReturnOp(*outputs))
+    main = func.FuncOp("main", (types, [o.type for o in outputs]), Region(body))
+    main.attributes.update(source.attributes)
+    if source.arg_attrs is not None:
+        main.arg_attrs = source.arg_attrs
+    if source.res_attrs is not None:
+        main.res_attrs = source.res_attrs
+    lowered.body.block.add_op(main)
+    return Linalg(lowered, b.weights)
+
+
+def lower_block(b: Lowering, block: Block) -> None:
+    """Lowers every operator of an onnx-level block into the current scope; results are found in `b.values`."""
+    for op in block.ops:
+        if isinstance(op, OnnxOp) and not op.name.endswith(".yield"):
+            lower_op(b, op)
+
+
+def lower_op(b: Lowering, op: OnnxOp) -> None:
+    outer, b.op = b.op, op
+    try:
+        for relation in b.shapes.relations:
+            if relation.op is op:
+                _check_relation(b, relation)
+        results = LOWERINGS[type(op)](b, op, *_operands(b, op))
+    except IntaglioError as error:
+        if error.node is None and error.subject == "":
+            raise type(error)(error.code, error.message, subject=op.op_type, node=op.node, hint=error.hint) from error
+        raise
+    finally:
+        b.op = outer
+    _record(b, op, results)
+
+
+def _record(b: Lowering, op: OnnxOp, results: Any) -> None:
+    declared = list(results) if isinstance(results, tuple | list) else [results]
+    names = op.result_defs()
+    if any(variadic for *_, variadic in names):
+        values = list(op.results)
+    else:
+        kept = [(d, getattr(op, name)) for d, (name, *_) in zip(declared, names, strict=False) if getattr(op, name) is not None]
+        declared, values = [d for d, _ in kept], [v for _, v in kept]
+    if len(declared) != len(values):
+        raise UnsupportedError("ITG3002", f"the lowering gives {len(declared)} results for {len(values)}", subject=op.op_type, node=op.node)
+    for value, lowered in zip(values, declared, strict=True):
+        b.values[value] = lowered
+        if isinstance(lowered, Tensor) and value.name_hint:
+            lowered.value.name_hint = lowered.value.name_hint or value.name_hint
+
+
+def _operands(b: Lowering, op: OnnxOp) -> list[Any]:
+    operands: list[Any] = []
+    for name, *_ in op.operand_defs():
+        field = getattr(op, name)
+        if field is None:
+            operands.append(None)
+        elif isinstance(field, SSAValue):
+            operands.append(b.values[field])
+        else:
+            operands.append([b.values[v] for v in field])
+    return operands
+
+
+def _check_relation(b: Lowering, relation: Any) -> None:
+    s = ScalarBuilder(b.block)
+    same = s.wrap(b.dim(relation.a), INDEX).equals(s.wrap(b.dim(relation.b), INDEX))
+    b.require(same.value, "ITG5002", f"{relation.what} must be equal ({relation.a} and {relation.b})")
+
+
+def _bind_arguments(b: Lowering, source: Block, body: Block) -> None:
+    """Names the arguments' dynamic dimensions; a symbol that several arguments share is checked for equality."""
+    for old, new in zip(source.args, body.args, strict=True):
+        new.name_hint = old.name_hint
+        shape = b.shapes.of(old)
+        tied = []
+        for axis, d in enumerate(shape):
+            if not isinstance(d, SymDim):
+                continue
+            here = b.emit(tensor.DimOp(new, b.dim(axis)))
+            tied.append(here)
+            _tie_symbol(b, d, here, old, axis)
+        value = b.emit(dispatch.TieShapeOp(new, tied)) if tied else new
+        b.values[old] = Tensor(b, value, shape, element_type(old))
+
+
+def _tie_symbol(b: Lowering, d: SymDim, here: SSAValue, argument: SSAValue, axis: int) -> None:
+    source = b.shapes.sources.get(str(d))
+    first = source is not None and source.value is argument and source.index == axis
+    if first:
+        b.define_symbol(str(d), here)
+        return
+    s = ScalarBuilder(b.block)
+    same = s.wrap(here, INDEX).equals(s.wrap(b.dim(d), INDEX))
+    b.require(same.value, "ITG5003", f"dimension {axis} of input {argument.name_hint} must equal {d}")
+
+
+def _storage_type(value: SSAValue) -> TensorType:
+    if not isinstance(value.type, TensorType):
+        raise UnsupportedError("ITG3006", f"input {value.name_hint} is a {value.type}: only tensors can be inputs yet")
+    return TensorType(storage(element_type(value)), value.type.get_shape())
+
