@@ -146,9 +146,9 @@ def attributes(cls: type[OnnxOp]) -> dict[str, tuple[str, bool, Any]]:
 
 
 def schema_attributes(schema: Any) -> dict[str, tuple[str, bool, Any]]:
-    return {
-        name: (a.type.name, a.required, default_of(a)) for name, a in schema.attributes.items() if a.type.name not in ("GRAPH", "GRAPHS")
-    }
+    """A sparse tensor counts as a tensor: the importer unfolds it."""
+    found = {name: (a.type.name, a.required, default_of(a)) for name, a in schema.attributes.items()}
+    return {name: (kind.removeprefix("SPARSE_"), required, default) for name, (kind, required, default) in found.items() if kind != "GRAPH"}
 
 
 def default_of(attribute: Any) -> Any:
