@@ -15,7 +15,7 @@ Dim: TypeAlias = "int | SymDim"
 Shape: TypeAlias = "tuple[int | SymDim, ...]"
 Monomial: TypeAlias = "tuple[Symbol | Call, ...]"
 
-UNBOUNDED = 2**31
+UNBOUNDED = 2**31 - 1
 """Exported slices say "to the end" with a huge constant; anything at least this large counts as beyond every dimension."""
 
 
