@@ -16,8 +16,8 @@ from .shapes import Shapes
 from .types import ALL_FLOATS, ALL_TENSOR_BF16, BY_NAME, F32, FLOATS, I64
 
 _UINT8 = (BY_NAME["uint8"].ir,)
-_EXACT_DENOMINATOR = 256
-"""A scale of a symbolic size is followed as a fraction up to this denominator; others round in float32, which no polynomial says."""
+_EXACT = 2**31
+"""A symbolic size is scaled by fractions whose terms stay below this, so that the shape code cannot overflow 64 bits."""
 
 
 @operator(since=19)
@@ -93,22 +93,18 @@ class ResizeOp(OnnxOp):
         roi = shapes.constant(self.roi) if self.coordinates_from_roi else np.repeat([0.0, 1.0], len(axes)).astype(np.float32)
         if scales is None or roi is None:
             return [shapes.result_symbol(self.y, axis) for axis in axes]
-        if not all(np.isfinite(scales) & (scales > 0)):
-            raise self.fail("ITG2142", f"scales are {tuple(map(float, scales))}, expected positive numbers")
-        extents = roi[len(axes) :] - roi[: len(axes)]
-        factors = [np.float32(e) * np.float32(s) for e, s in zip(extents, scales, strict=True)]
+        if not (np.isfinite(scales) & (scales > 0)).all() or not np.isfinite(roi).all():
+            raise self.fail("ITG2142", f"scales are {scales.tolist()} and roi {roi.tolist()}, expected positive and finite numbers")
+        starts, ends = roi[: len(axes)], roi[len(axes) :]
+        factors = [Fraction(float(s)) * (Fraction(float(e)) - Fraction(float(b))) for s, b, e in zip(scales, starts, ends, strict=True)]
         return [self._scaled_dim(shapes, x[axis], factor, axis) for axis, factor in zip(axes, factors, strict=True)]
 
-    def _scaled_dim(self, shapes: Shapes, size: Dim, factor: np.float32, axis: int) -> Dim:
-        """floor(size * factor) as float32 computes it; a symbol where that has no closed form."""
-        if isinstance(size, int):
-            scaled = float(np.float32(size) * factor)
-            if not 0 <= scaled < 2**62:
-                raise self.fail("ITG2144", f"axis {axis} of size {size} cannot be scaled by {factor}")
-            return int(scaled)
-        exact = Fraction(float(factor)) if np.isfinite(factor) else Fraction(0)
-        if exact > 0 and exact.denominator <= _EXACT_DENOMINATOR:
-            return floordiv(size * exact.numerator, exact.denominator)
+    def _scaled_dim(self, shapes: Shapes, size: Dim, factor: Fraction, axis: int) -> Dim:
+        """floor(size * factor), exact; a symbol where only the run can tell."""
+        if factor < 0 or (isinstance(size, int) and size * factor >= 2**62):
+            raise self.fail("ITG2144", f"axis {axis} of size {size} cannot be scaled by {float(factor):g}")
+        if isinstance(size, int) or max(factor.numerator, factor.denominator) < _EXACT:
+            return floordiv(size * factor.numerator, factor.denominator)
         return shapes.result_symbol(self.y, axis)
 
     def _sized(self, shapes: Shapes, x: Shape, axes: Sequence[int]) -> list[Dim]:

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from intaglio.dialects.onnx.base import DYNAMIC, OnnxOp
+from intaglio.dialects.onnx.shapes import Shapes
+from intaglio.dialects.onnx.types import BY_IR, BY_NAME, BY_NUMPY
 from onnx import helper
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, FloatAttr, IntegerAttr, StringAttr, TensorType, f32, i64
 from xdsl.dialects.test import TestOp
 from xdsl.ir import Attribute, SSAValue
-
-from intaglio.dialects.onnx.base import DYNAMIC, OnnxOp
-from intaglio.dialects.onnx.shapes import Shapes
-from intaglio.dialects.onnx.types import BY_IR, BY_NAME, BY_NUMPY
 
 OPSET = 28
 

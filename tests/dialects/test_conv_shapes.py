@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from intaglio.dialects.onnx.conv import (
     CausalConvWithStateOp,
     Col2ImOp,

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from intaglio.dialects.onnx.matmul import DetOp, EinsumOp, GemmOp, MatMulIntegerOp, MatMulOp, QLinearMatMulOp
 from intaglio.errors import ShapeError
 

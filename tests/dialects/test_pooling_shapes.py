@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from intaglio.dialects.onnx.dims import substitute
 from intaglio.dialects.onnx.pooling import (
     AveragePoolOp,
