@@ -370,9 +370,11 @@ class Emitter:
         owner = ssa.owner
         name = f"%{ssa.name_hint}" if ssa.name_hint else f"a {ssa.type}"
         defined = f"the result of {owner.name}" if isinstance(owner, Operation) else "a block argument"
-        kind = "used before it is defined, or used as a memref or a value and is not one"
+        kind = "is used before it is defined"
+        if ssa in self._memrefs or ssa in self._values:
+            kind = f"of type {ssa.type} stands where only {'values' if ssa in self._memrefs else 'memrefs'} are supported"
         function = self.function.sym_name.data if self.function is not None else None
-        raise EmissionError(f"{name} ({defined}) is {kind}", node=function)
+        raise EmissionError(f"{name} ({defined}) {kind}", node=function)
 
 
 def mangled(t: str) -> str:

@@ -287,7 +287,7 @@ def test_integer_resizing(compile_kernel, numpy_type):
         check(compile_kernel, numpy_type, "arith.extui", [narrow], [wide], unsigned(lambda x: x))
         if narrow != "i1":
             check(compile_kernel, numpy_type, "arith.extsi", [narrow], [wide], lambda x: x)
-            check(compile_kernel, numpy_type, "arith.trunci", [wide], [narrow], lambda x, d=numpy_type(narrow): x.astype(d))
+            check(compile_kernel, numpy_type, "arith.trunci", [wide], [narrow], lambda x, t=narrow: x.astype(numpy_type(t)))
     check(compile_kernel, numpy_type, "arith.index_cast", ["i32"], ["index"], lambda x: x)
     check(compile_kernel, numpy_type, "arith.index_cast", ["index"], ["i32"], lambda x: x.astype(np.int32))
 
