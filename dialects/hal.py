@@ -1,0 +1,308 @@
+"""The hal dialect: the host program's dealings with a device, whatever the device is.
+
+Made by passes/dispatch/bufferize, consumed by the backends. A module at this level holds kernels (func.func with the attribute
+`dispatch.kernel`) and one host program, `func.func @main`, whose signature `ports` describes: for each input a buffer and then its
+dimensions as index values; the results are the same for each output. Offsets and sizes are in bytes, as index values; who builds
+them keeps them from overflowing. Everything stays structured: scf.if, scf.for and scf.while carry buffers like any other value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from typing_extensions import override
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DictionaryAttr,
+    IndexType,
+    IntegerAttr,
+    NameLoc,
+    StringAttr,
+    SymbolRefAttr,
+    i1,
+    i64,
+)
+from xdsl.ir import Attribute, Dialect, Operation, ParametrizedAttribute, SSAValue, TypeAttribute
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_attr_definition,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+INPUTS = "hal.inputs"
+OUTPUTS = "hal.outputs"
+
+
+@irdl_attr_definition
+class BufferType(ParametrizedAttribute, TypeAttribute):
+    """A place in a device's memory: a handle that the device gave and a byte offset from it. It carries no size."""
+
+    name = "hal.buffer"
+
+
+BUFFER = BufferType()
+
+
+@irdl_op_definition
+class WeightOp(IRDLOperation):
+    """The bytes of one array of the weight store, row-major, read-only, aligned to 64 bytes."""
+
+    name = "hal.weight"
+    id = prop_def(StringAttr)
+    result = result_def(BufferType)
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$id attr-dict"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(properties={"id": StringAttr(id)}, result_types=[BUFFER])
+
+
+@irdl_op_definition
+class SliceOp(IRDLOperation):
+    """The same memory from `byte_offset` on."""
+
+    name = "hal.slice"
+    buffer = operand_def(BufferType)
+    byte_offset = operand_def(IndexType)
+    result = result_def(BufferType)
+    traits = traits_def(Pure())
+    assembly_format = "$buffer `[` $byte_offset `]` attr-dict"
+
+    def __init__(self, buffer: SSAValue, byte_offset: SSAValue) -> None:
+        super().__init__(operands=[buffer, byte_offset], result_types=[BUFFER])
+
+
+@irdl_op_definition
+class ArenaOp(IRDLOperation):
+    """The instance's arena, of at least `bytes` and aligned to 64; it is kept from run to run, its contents are not defined.
+
+    A second arena in one run is the same memory if that is large enough, else memory of its own.
+    """
+
+    name = "hal.arena"
+    bytes = operand_def(IndexType)
+    result = result_def(BufferType)
+    assembly_format = "$bytes attr-dict"
+
+    def __init__(self, bytes: SSAValue) -> None:
+        super().__init__(operands=[bytes], result_types=[BUFFER])
+
+
+@irdl_op_definition
+class AllocateOp(IRDLOperation):
+    """Fresh memory of `bytes`, aligned to 64; given back when the run ends, or with the outputs if it holds one."""
+
+    name = "hal.allocate"
+    bytes = operand_def(IndexType)
+    result = result_def(BufferType)
+    assembly_format = "$bytes attr-dict"
+
+    def __init__(self, bytes: SSAValue) -> None:
+        super().__init__(operands=[bytes], result_types=[BUFFER])
+
+
+@irdl_op_definition
+class DispatchOp(IRDLOperation):
+    """Runs a kernel over workgroups 0 to `workgroups`; the device may split the range. Dispatches take effect in order."""
+
+    name = "hal.dispatch"
+    kernel = prop_def(SymbolRefAttr)
+    workgroups = operand_def(IndexType)
+    buffers = var_operand_def(BufferType)
+    constants = var_operand_def(IndexType)
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+    assembly_format = "$kernel `workgroups` `(` $workgroups `)` `buffers` `(` $buffers `)` `constants` `(` $constants `)` attr-dict"
+
+    def __init__(self, kernel: str, workgroups: SSAValue, buffers: Sequence[SSAValue], constants: Sequence[SSAValue]) -> None:
+        super().__init__(
+            operands=[workgroups, list(buffers), list(constants)],
+            properties={"kernel": SymbolRefAttr(kernel)},
+        )
+
+
+@irdl_op_definition
+class CopyOp(IRDLOperation):
+    """Copies `bytes` from one buffer's start to another's; the ranges do not overlap."""
+
+    name = "hal.copy"
+    source = operand_def(BufferType)
+    target = operand_def(BufferType)
+    bytes = operand_def(IndexType)
+    assembly_format = "$source `,` $target `,` $bytes attr-dict"
+
+    def __init__(self, source: SSAValue, target: SSAValue, bytes: SSAValue) -> None:
+        super().__init__(operands=[source, target, bytes])
+
+
+@irdl_op_definition
+class ReadOp(IRDLOperation):
+    """One element, read by the host once every dispatch before it is done; an i1 is a byte in memory."""
+
+    name = "hal.read"
+    buffer = operand_def(BufferType)
+    element = operand_def(IndexType)
+    result = result_def()
+    assembly_format = "$buffer `[` $element `]` attr-dict `:` type($result)"
+
+    def __init__(self, buffer: SSAValue, element: SSAValue, result_type: Attribute) -> None:
+        super().__init__(operands=[buffer, element], result_types=[result_type])
+
+
+@irdl_op_definition
+class WriteOp(IRDLOperation):
+    """Sets one element from the host; an i1 is a byte in memory."""
+
+    name = "hal.write"
+    buffer = operand_def(BufferType)
+    element = operand_def(IndexType)
+    value = operand_def()
+    assembly_format = "$buffer `[` $element `]` `,` $value attr-dict `:` type($value)"
+
+    def __init__(self, buffer: SSAValue, element: SSAValue, value: SSAValue) -> None:
+        super().__init__(operands=[buffer, element, value])
+
+
+@irdl_op_definition
+class StatusOp(IRDLOperation):
+    """The run's status cell, one i32 that is 0 when the run begins; a kernel that refuses its data writes an error's number there."""
+
+    name = "hal.status"
+    result = result_def(BufferType)
+    traits = traits_def(Pure())
+    assembly_format = "attr-dict"
+
+    def __init__(self) -> None:
+        super().__init__(result_types=[BUFFER])
+
+
+@irdl_op_definition
+class CheckOp(IRDLOperation):
+    """Fails the run if the status cell is not 0: its number is the error's, the op's location names the node."""
+
+    name = "hal.check"
+    message = opt_prop_def(StringAttr)
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "attr-dict"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(properties={"message": StringAttr(message)} if message is not None else {})
+
+
+@irdl_op_definition
+class RequireOp(IRDLOperation):
+    """Fails the run unless the condition holds. code: "ITG" and four digits; the op's location names the node."""
+
+    name = "hal.require"
+    condition = operand_def(i1)
+    code = prop_def(StringAttr)
+    message = prop_def(StringAttr)
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$condition `,` $code `,` $message attr-dict"
+
+    def __init__(self, condition: SSAValue, code: str, message: str) -> None:
+        super().__init__(operands=[condition], properties={"code": StringAttr(code), "message": StringAttr(message)})
+
+    @override
+    def verify_(self) -> None:
+        error_number(self.code.data)
+
+
+HAL = Dialect(
+    "hal",
+    [
+        WeightOp,
+        SliceOp,
+        ArenaOp,
+        AllocateOp,
+        DispatchOp,
+        CopyOp,
+        ReadOp,
+        WriteOp,
+        StatusOp,
+        CheckOp,
+        RequireOp,
+    ],
+    [BufferType],
+)
+
+
+def error_number(code: str) -> int:
+    """1 to 9999 for "ITG0001" to "ITG9999", which is how a run's status says it. Raises VerifyException for any other text."""
+    digits = code.removeprefix("ITG")
+    if not (code.startswith("ITG") and len(digits) == 4 and digits.isascii() and digits.isdigit() and int(digits)):
+        raise VerifyException(f'an error code is "ITG" and four digits, not {code!r}')
+    return int(digits)
+
+
+def node_name(op: Operation) -> str:
+    """The name of the model's node that `op` came from, empty where it is unknown."""
+    return op.location.desc.data if isinstance(op.location, NameLoc) else ""
+
+
+# What the program takes and gives
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output of the host program: `element` is the TensorProto number, a dimension is a size or a symbol's name."""
+
+    name: str
+    element: int
+    dims: tuple[int | str, ...]
+
+
+def ports_attribute(ports: Iterable[Port]) -> ArrayAttr:
+    """The attribute `hal.inputs` or `hal.outputs` of @main."""
+    return ArrayAttr([_port_attribute(port) for port in ports])
+
+
+def _port_attribute(port: Port) -> DictionaryAttr:
+    dims = [StringAttr(d) if isinstance(d, str) else IntegerAttr(d, i64) for d in port.dims]
+    return DictionaryAttr({"name": StringAttr(port.name), "element": IntegerAttr(port.element, i64), "dims": ArrayAttr(dims)})
+
+
+def ports(main: func.FuncOp) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    """The inputs and outputs of the host program. Raises VerifyException unless its attributes are there and fit its signature."""
+    inputs, outputs = (_read_ports(main, attribute) for attribute in (INPUTS, OUTPUTS))
+    signature = main.function_type
+    for kind, described, types in (("inputs", inputs, signature.inputs.data), ("outputs", outputs, signature.outputs.data)):
+        expected = [t for port in described for t in (BUFFER, *([IndexType()] * len(port.dims)))]
+        if list(types) != expected:
+            raise VerifyException(f"@{main.sym_name.data}: its {kind} are {list(map(str, types))}, hal.{kind} describes {described}")
+    return inputs, outputs
+
+
+def _read_ports(main: func.FuncOp, attribute: str) -> tuple[Port, ...]:
+    array = main.attributes.get(attribute)
+    if not isinstance(array, ArrayAttr):
+        raise VerifyException(f"@{main.sym_name.data} has no {attribute}")
+    return tuple(_read_port(entry, attribute) for entry in array)
+
+
+def _read_port(entry: Attribute, attribute: str) -> Port:
+    if isinstance(entry, DictionaryAttr):
+        name, element, dims = (entry.data.get(key) for key in ("name", "element", "dims"))
+        if isinstance(name, StringAttr) and isinstance(element, IntegerAttr) and isinstance(dims, ArrayAttr):
+            return Port(name.data, element.value.data, tuple(_read_dim(d, attribute) for d in dims))
+    raise VerifyException(f"{attribute} has an entry without name, element and dims: {entry}")
+
+
+def _read_dim(dim: Attribute, attribute: str) -> int | str:
+    if isinstance(dim, StringAttr):
+        return dim.data
+    if isinstance(dim, IntegerAttr) and dim.value.data >= 0:
+        return dim.value.data
+    raise VerifyException(f"{attribute}: a dimension is a size or a name, not {dim}")
