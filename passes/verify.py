@@ -17,31 +17,32 @@ def check_dominance(op: Operation) -> None:
         _check_region(region, set(), op)
 
 
-def _check_region(region: Region, visible: set[SSAValue], parent: Operation) -> None:
+def _check_region(region: Region, visible: set[int], parent: Operation) -> None:
     block = region.first_block
     if block is None:
         return
     if block.next_block is not None:
         raise _error(parent, "has a region of several blocks; control flow is structured at this level")
+    # Values are known by id: hashing them costs more than all else here.
     # What the region defines leaves with it, so that its siblings do not see it.
     defined = _check_block(block, visible)
     visible.difference_update(defined)
 
 
-def _check_block(block: Block, visible: set[SSAValue]) -> list[SSAValue]:
-    defined: list[SSAValue] = list(block.args)
+def _check_block(block: Block, visible: set[int]) -> list[int]:
+    defined = [id(argument) for argument in block.args]
     visible.update(defined)
     for op in block.ops:
-        for i, operand in enumerate(op.operands):
-            if operand not in visible:
-                raise _error(op, f"operand {i}, {_name(operand)}, is not defined before it")
+        for operand in op.operands:
+            if id(operand) not in visible:
+                raise _error(op, f"operand {list(op.operands).index(operand)}, {_name(operand)}, is not defined before it")
         if op.regions:
-            inner: set[SSAValue] = set() if op.has_trait(IsolatedFromAbove) else visible
+            inner: set[int] = set() if op.has_trait(IsolatedFromAbove) else visible
             for region in op.regions:
                 _check_region(region, inner, op)
-        if op.results:
-            defined += op.results
-            visible.update(op.results)
+        for result in op.results:
+            defined.append(id(result))
+            visible.add(id(result))
     return defined
 
 

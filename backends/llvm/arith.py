@@ -6,6 +6,8 @@ compiler-rt behind. A half or bfloat fma rounds twice, to float and then to the 
 
 from __future__ import annotations
 
+from functools import cache
+
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import IntegerAttr, VectorType
 from xdsl.ir import Operation, SSAValue
@@ -17,11 +19,13 @@ INTEGER_PREDICATES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt
 FLOAT_PREDICATES = ("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord", "ueq", "ugt", "uge", "ult", "ule", "une", "uno", "true")
 
 
+@cache
 def element(t: str) -> str:
     """The element of an LLVM vector type, or the type itself."""
     return t[1:-1].split(" x ")[1] if t[0] == "<" else t
 
 
+@cache
 def like(t: str, new: str) -> str:
     """`new`, in a vector of as many elements as LLVM type `t` has."""
     return f"<{t[1:-1].split(' x ')[0]} x {new}>" if t[0] == "<" else new
@@ -147,6 +151,8 @@ def _round_to_odd(e: Emitter, text: str, t: str) -> str:
 
 def compute_type(e: Emitter, t: str) -> str:
     """The LLVM type that values of float type `t` are computed in."""
+    if t in ("float", "double"):
+        return t
     scalar = element(t)
     return like(t, "float") if scalar == "bfloat" or (scalar == "half" and e.target.half == "none") else t
 

@@ -10,7 +10,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import IndexType, IntegerType, MemRefType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from .types import EmissionError, MemRef, Number, argument_memref, element_bytes, memory_type, value_type
+from .types import EmissionError, MemRef, Number, argument_memref, value_type
 
 Handler = Callable[["Emitter", Any], None]
 """Writes one operation of the type it is registered under."""
@@ -56,6 +56,7 @@ class Emitter:
         self._sections: list[str] = []
         self._declarations: dict[str, str] = {}
         self._defined: set[str] = set()
+        self._intrinsics: dict[tuple[str, str], str] = {}
         self._shared: dict[str, str] = {}
         self._nodes: list[str] = []
         self._types: dict[int, tuple[Attribute, str]] = {}
@@ -79,7 +80,10 @@ class Emitter:
 
     def intrinsic(self, base: str, t: str, count: int, *, result: str | None = None, extra: tuple[str, ...] = ()) -> str:
         """Declares the intrinsic `llvm.<base>` overloaded on LLVM type `t`: `count` operands of it, then `extra` ones."""
-        return self.declare(result or t, f"llvm.{base}.{mangled(t)}", (*([t] * count), *extra))
+        if (name := self._intrinsics.get((base, t))) is None:
+            name = self.declare(result or t, f"llvm.{base}.{mangled(t)}", (*([t] * count), *extra))
+            self._intrinsics[base, t] = name
+        return name
 
     def metadata(self, body: str) -> str:
         """A shared metadata node `!{body}`; returns its reference."""
@@ -122,7 +126,7 @@ class Emitter:
     def value(self, ssa: SSAValue) -> str:
         """The text of a value: a name or a constant."""
         try:
-            return self._values[ssa]
+            return self._values[id(ssa)]
         except KeyError:
             self._undefined(ssa)
 
@@ -137,7 +141,7 @@ class Emitter:
 
     def memref(self, ssa: SSAValue) -> MemRef:
         try:
-            return self._memrefs[ssa]
+            return self._memrefs[id(ssa)]
         except KeyError:
             self._undefined(ssa)
 
@@ -152,10 +156,10 @@ class Emitter:
         return f"{hint}.{self._counter}"
 
     def bind(self, ssa: SSAValue, text: str) -> None:
-        self._values[ssa] = text
+        self._values[id(ssa)] = text
 
     def bind_memref(self, ssa: SSAValue, memref: MemRef) -> None:
-        self._memrefs[ssa] = memref
+        self._memrefs[id(ssa)] = memref
 
     def assign(self, ssa: SSAValue, instruction: str) -> str:
         """Writes `name = instruction` and binds `ssa` to the name, which it returns."""
@@ -163,7 +167,7 @@ class Emitter:
         hint = ssa._name  # pyright: ignore[reportPrivateUsage]  # name_hint, without the property's cost
         name = f"%{hint}.{counter}" if hint else f"%v{counter}"
         self.lines.append(f"  {name} = {instruction}")
-        self._values[ssa] = name
+        self._values[id(ssa)] = name
         return name
 
     def let(self, instruction: str, hint: str | None = None) -> str:
@@ -254,12 +258,12 @@ class Emitter:
         linear: Number = 0
         known = 0
         for index, stride in zip(indices, memref.strides, strict=True):
-            term = self.mul(index, stride)
+            term = index if stride == 1 else self.mul(index, stride)
             if isinstance(term, int):
                 known += term
             else:
                 linear = self.add(linear, term)
-        return self.offset(memref.pointer, memory_type(memref.element), self.add(linear, known))
+        return self.offset(memref.pointer, memref.storage, self.add(linear, known))
 
     def offset(self, pointer: str, t: str, elements: Number) -> str:
         """`pointer` moved by a count of elements of LLVM type `t`."""
@@ -335,15 +339,14 @@ class Emitter:
     def _begin(self) -> None:
         self.lines: list[str] = []
         self.block = "entry"
-        self._values: dict[SSAValue, str] = {}
-        self._memrefs: dict[SSAValue, MemRef] = {}
+        self._values: dict[int, str] = {}
+        self._memrefs: dict[int, MemRef] = {}
         self._allocas: list[str] = []
         self._counter = 0
 
     def _parameter(self, argument: SSAValue, alias: str) -> str:
         name = self.fresh(argument.name_hint or "arg")
         if isinstance(t := argument.type, MemRefType):
-            element_bytes(t.element_type)
             self.bind_memref(argument, argument_memref(name, t))
             return f"ptr {alias}captures(none) {name}"
         self.bind(argument, name)
@@ -371,8 +374,8 @@ class Emitter:
         name = f"%{ssa.name_hint}" if ssa.name_hint else f"a {ssa.type}"
         defined = f"the result of {owner.name}" if isinstance(owner, Operation) else "a block argument"
         kind = "is used before it is defined"
-        if ssa in self._memrefs or ssa in self._values:
-            kind = f"of type {ssa.type} stands where only {'values' if ssa in self._memrefs else 'memrefs'} are supported"
+        if id(ssa) in self._memrefs or id(ssa) in self._values:
+            kind = f"of type {ssa.type} stands where only {'values' if id(ssa) in self._memrefs else 'memrefs'} are supported"
         function = self.function.sym_name.data if self.function is not None else None
         raise EmissionError(f"{name} ({defined}) {kind}", node=function)
 

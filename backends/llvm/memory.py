@@ -14,6 +14,8 @@ from .types import MemRef, Number, argument_memref, element_bytes, memory_type, 
 
 def alignment(op: Operation, natural: int) -> int:
     """The alignment that an access states: its integer attribute `alignment`, else its element's own."""
+    if not op.attributes and not op.properties:
+        return natural
     stated = op.attributes.get("alignment") or op.properties.get("alignment")
     return stated.value.data if isinstance(stated, IntegerAttr) else natural
 
@@ -23,7 +25,7 @@ def load(e: Emitter, op: memref.LoadOp) -> None:
     source = e.memref(base)
     address = e.address(source, map(e.number, indices))
     t = e.type(source.element)
-    align = alignment(op, element_bytes(source.element))
+    align = alignment(op, source.bytes)
     if t != "i1":
         e.assign(op.results[0], f"load {t}, ptr {address}, align {align}")
         return
@@ -38,7 +40,7 @@ def store(e: Emitter, op: memref.StoreOp) -> None:
     text = e.typed(value)
     if text.startswith("i1 "):
         text = f"i8 {e.let(f'zext {text} to i8')}"
-    e.line(f"store {text}, ptr {address}, align {alignment(op, element_bytes(target.element))}")
+    e.line(f"store {text}, ptr {address}, align {alignment(op, target.bytes)}")
 
 
 def alloca(e: Emitter, op: memref.AllocaOp) -> None:
@@ -62,8 +64,8 @@ def reinterpret_cast(e: Emitter, op: memref.ReinterpretCastOp) -> None:
     offsets = mixed(e, op.static_offsets, op.offsets)
     sizes = mixed(e, op.static_sizes, op.sizes)
     strides = mixed(e, op.static_strides, op.strides)
-    pointer = e.offset(source.pointer, memory_type(source.element), offsets[0] if offsets else 0)
-    e.bind_memref(op.result, MemRef(pointer, source.element, tuple(sizes), tuple(strides)))
+    pointer = e.offset(source.pointer, source.storage, offsets[0] if offsets else 0)
+    e.bind_memref(op.result, source.view(pointer, sizes, strides))
 
 
 def subview(e: Emitter, op: memref.SubviewOp) -> None:
@@ -75,7 +77,7 @@ def subview(e: Emitter, op: memref.SubviewOp) -> None:
     pointer = e.address(source, offsets)
     strides = [e.mul(step, stride) for step, stride in zip(steps, source.strides, strict=True)]
     kept = _kept_dimensions(e, op, sizes, result.get_num_dims())
-    e.bind_memref(op.result, MemRef(pointer, source.element, tuple(sizes[i] for i in kept), tuple(strides[i] for i in kept)))
+    e.bind_memref(op.result, source.view(pointer, [sizes[i] for i in kept], [strides[i] for i in kept]))
 
 
 def _kept_dimensions(e: Emitter, op: Operation, sizes: Sequence[Number], rank: int) -> list[int]:
@@ -105,7 +107,7 @@ def view(e: Emitter, op: memref.ViewOp) -> None:
     dynamic = map(e.number, op.sizes)
     sizes: list[Number] = [next(dynamic) if size == DYNAMIC_INDEX else size for size in t.get_shape()]
     pointer = e.offset(source.pointer, "i8", e.number(op.byte_shift))
-    e.bind_memref(op.result, MemRef(pointer, t.element_type, tuple(sizes), tuple(row_major(e, sizes))))
+    e.bind_memref(op.result, MemRef.of(pointer, t.element_type, sizes, row_major(e, sizes)))
 
 
 def row_major(e: Emitter, sizes: Sequence[Number]) -> list[Number]:
@@ -143,7 +145,7 @@ def copy(e: Emitter, op: memref.CopyOp) -> None:
     known = [size for size in sizes if size is not None]
     if len(known) != len(sizes):
         e.fail(op, f"copies {op.source.type}, of which no size is known")
-    size = element_bytes(source.element)
+    size = source.bytes
     if source.contiguous and target.contiguous:
         count: Number = size
         for dimension in known:
@@ -156,7 +158,7 @@ def copy(e: Emitter, op: memref.CopyOp) -> None:
 
 def _copy_loops(e: Emitter, source: MemRef, target: MemRef, sizes: list[Number], indices: list[Number], size: int) -> None:
     if len(indices) == len(sizes):
-        t = memory_type(source.element)
+        t = source.storage
         value = e.let(f"load {t}, ptr {e.address(source, indices)}, align {size}")
         e.line(f"store {t} {value}, ptr {e.address(target, indices)}, align {size}")
         return

@@ -7,7 +7,7 @@ In memory an i1 takes one byte (0 or 1), alone or in a vector.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import (
@@ -156,14 +156,25 @@ def vector_constant(texts: Sequence[str], element: str) -> str:
 class MemRef:
     """What the emitter knows of a memref: it never becomes an LLVM struct.
 
-    pointer: LLVM text of the address of element (0, .., 0), any offset added already; element: the element's type;
-    sizes and strides: one a dimension, strides in elements; None where a kernel argument's type leaves a size open.
+    pointer: LLVM text of the address of element (0, .., 0), any offset added already; element: the element's type, of which
+    storage is the LLVM type in memory and bytes the size and natural alignment; sizes and strides: one a dimension, strides in
+    elements; None where a kernel argument's type leaves a size open.
     """
 
     pointer: str
     element: Attribute
+    storage: str
+    bytes: int
     sizes: tuple[Number | None, ...]
     strides: tuple[Number, ...]
+
+    @classmethod
+    def of(cls, pointer: str, element: Attribute, sizes: Iterable[Number | None], strides: Iterable[Number]) -> MemRef:
+        return cls(pointer, element, memory_type(element), element_bytes(element), tuple(sizes), tuple(strides))
+
+    def view(self, pointer: str, sizes: Iterable[Number | None], strides: Iterable[Number]) -> MemRef:
+        """The same elements seen another way."""
+        return MemRef(pointer, self.element, self.storage, self.bytes, tuple(sizes), tuple(strides))
 
     @property
     def contiguous(self) -> bool:
@@ -180,7 +191,7 @@ def argument_memref(pointer: str, t: MemRefType) -> MemRef:
     """The memref of a function argument or an allocation, known by its type alone: identity layout or static strides."""
     sizes = tuple(None if size == DYNAMIC_INDEX else size for size in t.get_shape())
     if isinstance(t.layout, StridedLayoutAttr):
-        return MemRef(pointer, t.element_type, sizes, _static_strides(t, t.layout))
+        return MemRef.of(pointer, t.element_type, sizes, _static_strides(t, t.layout))
     if not isinstance(t.layout, NoneAttr):
         raise EmissionError(f"memref layout {t.layout} is not supported", hint="Only identity and strided layouts are.")
     strides: list[Number] = []
@@ -193,7 +204,7 @@ def argument_memref(pointer: str, t: MemRefType) -> MemRef:
             )
         strides.append(stride)
         stride = None if size is None else stride * size
-    return MemRef(pointer, t.element_type, sizes, tuple(reversed(strides)))
+    return MemRef.of(pointer, t.element_type, sizes, reversed(strides))
 
 
 def _static_strides(t: MemRefType, layout: StridedLayoutAttr) -> tuple[int, ...]:

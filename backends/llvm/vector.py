@@ -10,7 +10,7 @@ from .arith import HANDLERS as ARITH
 from .arith import bitcast, compute_type, element, extend, flags, like, splat, truncate
 from .emitter import Emitter, Handler, mangled
 from .memory import alignment
-from .types import element_bytes, memory_type, static_values, vector_constant
+from .types import memory_type, static_values, vector_constant
 
 
 def load(e: Emitter, op: vector.LoadOp) -> None:
@@ -18,7 +18,7 @@ def load(e: Emitter, op: vector.LoadOp) -> None:
     source, result = e.memref(base), op.results[0]
     address = e.address(source, map(e.number, indices))
     t = memory_type(result.type)
-    text = f"load {t}, ptr {address}, align {alignment(op, element_bytes(source.element))}"
+    text = f"load {t}, ptr {address}, align {alignment(op, source.bytes)}"
     _assign_from_memory(e, result, t, text)
 
 
@@ -26,7 +26,7 @@ def store(e: Emitter, op: vector.StoreOp) -> None:
     value, base, *indices = op.operands
     target = e.memref(base)
     address = e.address(target, map(e.number, indices))
-    e.line(f"store {_for_memory(e, value)}, ptr {address}, align {alignment(op, element_bytes(target.element))}")
+    e.line(f"store {_for_memory(e, value)}, ptr {address}, align {alignment(op, target.bytes)}")
 
 
 def masked_load(e: Emitter, op: vector.MaskedLoadOp) -> None:
@@ -35,7 +35,7 @@ def masked_load(e: Emitter, op: vector.MaskedLoadOp) -> None:
     address = e.address(source, map(e.number, indices))
     t, m = memory_type(result.type), e.type(mask.type)
     name = e.declare(t, f"llvm.masked.load.{mangled(t)}.p0", ["ptr", m, t])
-    align = alignment(op, element_bytes(source.element))
+    align = alignment(op, source.bytes)
     text = f"call {t} {name}(ptr align {align} {address}, {e.typed(mask)}, {_for_memory(e, other)})"
     _assign_from_memory(e, result, t, text)
 
@@ -46,7 +46,7 @@ def masked_store(e: Emitter, op: vector.MaskedStoreOp) -> None:
     address = e.address(target, map(e.number, indices))
     t = memory_type(value.type)
     name = e.declare("void", f"llvm.masked.store.{mangled(t)}.p0", [t, "ptr", e.type(mask.type)])
-    align = alignment(op, element_bytes(target.element))
+    align = alignment(op, target.bytes)
     e.line(f"call void {name}({_for_memory(e, value)}, ptr align {align} {address}, {e.typed(mask)})")
 
 
