@@ -122,7 +122,7 @@ def _cache_bytes(level: int, otherwise: int) -> int:
             continue
         if kind != "Instruction" and found == str(level) and size.endswith("K") and size[:-1].isdigit():
             return int(size[:-1]) << 10
-    return _sysconf(f"SC_LEVEL{level}_{'DCACHE' if level == 1 else 'CACHE'}_SIZE") or otherwise
+    return _sysconf("SC_LEVEL1_DCACHE_SIZE" if level == 1 else f"SC_LEVEL{level}_CACHE_SIZE") or otherwise
 
 
 def _sysconf(name: str) -> int:
