@@ -1,0 +1,113 @@
+"""log, log2, log10, log1p and their inverses' hyperbolic kin asinh, acosh, atanh: x = 2^e (1 + f) with 1 + f in [0.707, 1.414)."""
+
+from __future__ import annotations
+
+from math import nan
+
+from .builder import FloatBuilder, Real
+
+SQRT_HALF = 0.7071067811865476
+LOG_2 = 0.6931471805599453
+
+# log 2 and log10 2 in two parts, the first with zeros at its end so that e times it is exact.
+LOG2_PARTS = {32: (0.693145751953125, 1.42860677e-06), 64: (0.6931471803691238, 1.9082149292705877e-10)}
+LOG10_2_PARTS = {32: (0.301025390625, 4.60503907e-06), 64: (0.30102999566406652, 1.6171544521264e-11)}
+LOG2_E = {32: (1.44269502, 1.92596303e-08), 64: (1.4426950408889634, 2.0355273740931033e-17)}
+LOG10_E = {32: (0.434294492, -1.01032342e-08), 64: (0.4342944819032518, 1.098319650216765e-17)}
+
+# (2 atanh(s) - 2s)/s^3 in s^2, s <= 0.1717; relative to the logarithm 2^-34 and 2^-63
+ATANH = {
+    32: (0.66666776, 0.39977553, 0.29872125),
+    64: (
+        0.6666666666666735, 0.3999999999940875, 0.2857142874391857, 0.2222219839736676, 0.18183574332280628,
+        0.1531377423513365, 0.1479890318939951,
+    ),
+}
+
+# Beyond these, x^2 + 1 rounds to x^2.
+SQUARE_ONLY = {32: 2.0**13, 64: 2.0**28}
+
+
+def log(b: FloatBuilder, x: Real) -> Real:
+    e, f = split(b, x)
+    return b.positive(x, _log(b, e, f))
+
+
+def log2(b: FloatBuilder, x: Real) -> Real:
+    e, f = split(b, x)
+    high, low = LOG2_E[b.width]
+    y = _log(b, None, f)
+    return b.positive(x, b.fma(y, low, b.fma(y, high, e)))
+
+
+def log10(b: FloatBuilder, x: Real) -> Real:
+    e, f = split(b, x)
+    high, low = LOG10_2_PARTS[b.width]
+    y = _log(b, None, f)
+    return b.positive(x, b.fma(e, high, b.fma(y, LOG10_E[b.width][0], b.fma(y, LOG10_E[b.width][1], e * low))))
+
+
+def log1p(b: FloatBuilder, x: Real) -> Real:
+    u = x + 1.0
+    v = u - 1.0
+    lost = (1.0 - (u - v)) + (x - v)  # 1 + x = u + lost, exactly
+    e, f = split(b, u)
+    near = e.equals(0.0)
+    y = _log(b, e, b.select(near, x, f), b.select(near, 0.0, lost / u))
+    return b.positive(u, y).with_sign_of(x)
+
+
+def asinh(b: FloatBuilder, x: Real) -> Real:
+    a = abs(x)
+    square = a * a
+    large = a > SQUARE_ONLY[b.width]
+    u = b.select(large, a, a + square / ((square + 1.0).sqrt() + 1.0))
+    return (log1p(b, u) + b.select(large, LOG_2, 0.0)).with_sign_of(x)
+
+
+def acosh(b: FloatBuilder, x: Real) -> Real:
+    t = x - 1.0
+    large = x > SQUARE_ONLY[b.width]
+    u = b.select(large, x, t + b.fma(t, t, t + t).sqrt())
+    return b.select(x >= 1.0, log1p(b, u) + b.select(large, LOG_2, 0.0), nan)
+
+
+def atanh(b: FloatBuilder, x: Real) -> Real:
+    a = abs(x)
+    return (log1p(b, (a + a) / (1.0 - a)) * 0.5).with_sign_of(x)
+
+
+def split(b: FloatBuilder, x: Real) -> tuple[Real, Real]:
+    """e and f of x = 2^e (1 + f), both floats; x positive and finite, or else whatever."""
+    form = b.format
+    subnormal = x < form.smallest_normal
+    scale = form.mantissa + 1
+    x = b.select(subnormal, x * 2.0**scale, x)
+    # Counted from sqrt(1/2), the exponent steps where the mantissa should.
+    origin = bits_of(b, SQRT_HALF)
+    i = x.bits - (origin - form.one)
+    biased = ((i >> form.mantissa) | form.power(form.mantissa)).real
+    base = 2.0**form.mantissa + form.bias
+    e = biased - b.select(subnormal, base + scale, base)
+    m = ((i & ((1 << form.mantissa) - 1)) + origin).real
+    return e, m - 1.0
+
+
+def bits_of(b: FloatBuilder, x: float) -> int:
+    return {32: 0x3F3504F3, 64: 0x3FE6A09E667F3BCD}[b.width] if x == SQRT_HALF else 0
+
+
+def _log(b: FloatBuilder, e: Real | None, f: Real, extra: Real | None = None) -> Real:
+    """e log 2 + log(1 + f) + extra, where extra is small beside the rest.
+
+    log(1 + f) = f - (f^2/2 - s (f^2/2 + R)) with s = f/(2 + f): the large part f is exact (Ng, FreeBSD msun's arrangement).
+    """
+    s = f / (f + 2.0)
+    z = s * s
+    half = f * f * 0.5
+    y = s * b.fma(z, b.horner(z, ATANH[b.width]), half)
+    if e is None:
+        return f - (half - y)
+    high, low = LOG2_PARTS[b.width]
+    y = b.fma(e, low, y if extra is None else y + extra)
+    return b.fma(e, high, f - (half - y))
