@@ -142,7 +142,7 @@ def floordiv(a: Dim, b: Dim) -> Dim:
     if exact is not None:
         return exact
     whole, rest = _split_multiples(a, b)
-    return whole + (floordiv(rest, b) if isinstance(rest, int) else _call("floordiv", rest, b))
+    return whole + (rest // b if isinstance(rest, int) and isinstance(b, int) else _call("floordiv", rest, b))
 
 
 def _split_multiples(a: Dim, b: Dim) -> tuple[Dim, Dim]:

@@ -259,7 +259,7 @@ class NonZeroOp(OnnxOp):
         contents = known(shapes, self.x)
         if contents is None or any(not isinstance(x, int) for x in contents.flat):
             return None
-        return np.argwhere(contents != 0).T.reshape(contents.ndim, -1) if contents.ndim else np.zeros((0, int(contents.item() != 0)), int)
+        return np.argwhere(contents != 0).T if contents.ndim else np.zeros((0, int(contents.item() != 0)), int)
 
 
 @operator(since=28)

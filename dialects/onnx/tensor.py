@@ -427,7 +427,9 @@ def _cast_contents(shapes: Shapes, x: SSAValue, y: SSAValue) -> Sequence[Any | N
 
 
 def _width(element: Attribute) -> int:
-    """Bits in an element."""
+    """Bits in an element; a bool counts as the byte it is stored in."""
+    if element in BOOL:
+        return 8
     if isinstance(element, ComplexType):
         return 2 * _width(element.element_type)
     return element.bitwidth  # pyright: ignore[reportAttributeAccessIssue]  # every other element type is an int or a float
