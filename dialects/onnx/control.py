@@ -35,7 +35,7 @@ from .dims import Dim, Shape, maximum
 from .shapes import Members, Shapes, retype
 from .types import ALL_IR13, ALL_TENSOR, ALL_TENSOR_BF16, BOOL, I64
 
-NESTING_FOR_FIXPOINT = 4
+NESTING_FOR_FIXPOINT = 3
 """Loops nested deeper than this carry shapes with every dimension unknown, so that rounds do not multiply without bound."""
 
 ROUNDS_BEFORE_WIDENING = 3
