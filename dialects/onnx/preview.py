@@ -66,17 +66,18 @@ class FlexAttentionOp(RegionOp):
             shapes.require_equal(self, a, b, what)
         if isinstance(q[1], int) and isinstance(k[1], int) and exact_div(q[1], k[1]) is None:
             raise self.fail("ITG2190", f"q has {q[1]} heads, which is no multiple of k's {k[1]}")
+        precision = self.precision()
         for name, *_ in self.expected():
-            self._infer_modifier(shapes, name, (q[0], q[1], q[2], k[2]))
+            self._infer_modifier(shapes, name, precision, (q[0], q[1], q[2], k[2]))
         return ((q[0], q[1], q[2], v[3]),)
 
-    def _infer_modifier(self, shapes: Shapes, name: str, shape: Shape) -> None:
+    def _infer_modifier(self, shapes: Shapes, name: str, precision: Attribute, shape: Shape) -> None:
         """Infers a subgraph, which must give what it takes."""
         block = self.block(name)
-        enter(shapes, block.args[0], "tensor", self.precision(), shape)
+        enter(shapes, block.args[0], "tensor", precision, shape)
         shapes.infer_block(block)
         (out,) = self.yielded(name)
-        if kind_of(out) != "tensor" or element_of(out) != self.precision() or shapes.rank(out) != 4:
-            raise self.fail("ITG2192", f"{name} must give a rank 4 tensor of {self.precision()}, but gives {out.type}")
+        if kind_of(out) != "tensor" or element_of(out) != precision or shapes.rank(out) != 4:
+            raise self.fail("ITG2192", f"{name} must give a rank 4 tensor of {precision}, but gives {out.type}")
         for a, b in zip(shape, shapes.of(out), strict=True):
             shapes.require_equal(self, a, b, f"the dimensions {name} takes and gives")
