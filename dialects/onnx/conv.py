@@ -16,6 +16,8 @@ from .types import ALL_FLOATS, ALL_TENSOR_BF16, BF16, BY_NAME, F32, I32, I64
 from .windows import DilatedWindowOp, WindowOp, Windows, kernel_of, transposed_windows, windows
 
 _BYTES = (BY_NAME["int8"].ir, BY_NAME["uint8"].ir)
+_MULTIPLIED = 4
+"""Products of more sums than this are not formed for a check: each doubles the terms."""
 _SHORT_FLOATS = (BY_NAME["float16"].ir, *F32, *BF16)
 
 
@@ -86,9 +88,10 @@ class ConvIntegerOp(ConvLikeOp):
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
+        result = super().infer_shapes(shapes)
         require_scalar(self, shapes, self.x_zero_point, "x_zero_point")
         _require_per_channel(self, shapes, self.w_zero_point, self.w, "w_zero_point")
-        return super().infer_shapes(shapes)
+        return result
 
     @override
     def _input_weight_bias(self) -> tuple[SSAValue, SSAValue, SSAValue | None]:
@@ -116,6 +119,7 @@ class QLinearConvOp(ConvLikeOp):
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
+        result = super().infer_shapes(shapes)
         for value, what in (
             (self.x_scale, "x_scale"),
             (self.x_zero_point, "x_zero_point"),
@@ -125,7 +129,7 @@ class QLinearConvOp(ConvLikeOp):
             require_scalar(self, shapes, value, what)
         _require_per_channel(self, shapes, self.w_scale, self.w, "w_scale")
         _require_per_channel(self, shapes, self.w_zero_point, self.w, "w_zero_point")
-        return super().infer_shapes(shapes)
+        return result
 
     @override
     def _input_weight_bias(self) -> tuple[SSAValue, SSAValue, SSAValue | None]:
@@ -231,7 +235,9 @@ class Col2ImOp(DilatedWindowOp):
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         batch, columns, blocks = of_rank(self, shapes, self.input, "the input", 3)
         image, block = self._sizes(shapes)
-        shapes.require_equal(self, blocks, product(self.windows(shapes).output), "the input's last dimension and the number of blocks")
+        positions = self.windows(shapes).output
+        if sum(not isinstance(d, int) for d in positions) <= _MULTIPLIED:
+            shapes.require_equal(self, blocks, product(positions), "the input's last dimension and the number of blocks")
         return ((batch, divide(self, columns, product(block), "the input's second dimension"), *image),)
 
     def _sizes(self, shapes: Shapes) -> tuple[Shape, Shape]:

@@ -121,6 +121,8 @@ class Shapes:
 
     def elements(self, value: SSAValue) -> tuple[Dim, ...]:
         """The elements of a 1-d (or scalar) integer tensor of known length, as Dims: known contents, or symbols read at run time."""
+        if self.rank(value) > 1:
+            raise ShapeError("ITG2107", f"{value.name_hint or 'a list of integers'} must be 1-d, but has rank {self.rank(value)}")
         contents = self.contents(value)
         if contents is not None:
             return tuple(contents.ravel())

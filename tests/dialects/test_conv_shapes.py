@@ -180,3 +180,14 @@ def test_causal_conv(agrees, infer):
         infer(CausalConvWithStateOp, [f(2, 6, 5), f(6, 1, 4), None, f(2, 6, 4)])
     with pytest.raises(ShapeError, match="relu"):
         infer(CausalConvWithStateOp, [f(2, 6, 5), f(6, 1, 4)], activation="relu")
+
+
+def test_col2im_with_many_unknown_axes_stays_small(infer):
+    """The number of blocks would be a product of 12 sums; the check against L is left out instead of formed."""
+    found = infer(Col2ImOp, [f(1, "C", "L"), ("int64", (12,)), ("int64", (12,))])
+    assert len(found.results[0][1]) == 14
+
+
+def test_col2im_refuses_lists_of_higher_rank(infer):
+    with pytest.raises(ShapeError, match="1-d"):
+        infer(Col2ImOp, [f(1, 9, 9), ("int64", (1, 2)), np.array([3, 3])])
