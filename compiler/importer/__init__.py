@@ -17,8 +17,7 @@ from ...dialects.onnx.shapes import Shapes
 from ...dialects.onnx.types import BY_IR, ElementType
 from ...errors import IntaglioError
 from ...proto.files import LoadedModel
-from ...proto.onnx_pb2 import ModelProto, SparseTensorProto, ValueInfoProto
-from ...proto.tensors import sparse_to_dense, to_array
+from ...proto.onnx_pb2 import ModelProto, ValueInfoProto
 from .build import GraphBuilder, value_hint
 from .functions import Functions
 from .graph import Graph, GraphReader, Node, domain_of, initializer_name
@@ -99,10 +98,16 @@ class _Import:
         if self.problems or values is None:
             raise ImportFailed(self.problems, self.loaded.name)
         return ImportedModel(
-            self._module(values, outputs), self.weights, self.shapes, self.inputs, outputs, self.defaults, opsets,
+            self._module(values, outputs),
+            self.weights,
+            self.shapes,
+            self.inputs,
+            outputs,
+            self.defaults,
+            opsets,
             {entry.key: entry.value for entry in self.model.metadata_props},
             f"{self.model.producer_name} {self.model.producer_version}".strip(),
-        )  # fmt: skip
+        )
 
     def _opsets(self) -> dict[str, int]:
         opsets = {domain_of(o.domain): o.version for o in self.model.opset_import}
@@ -117,7 +122,7 @@ class _Import:
                         f"the model uses version {version}; this release reads up to {newest}",
                         subject=f'operator set "{domain or "ai.onnx"}"',
                         hint="update intaglio, or export for an older operator set",
-                    )  # fmt: skip
+                    )
                 )
         return opsets
 
@@ -135,8 +140,7 @@ class _Import:
                 seen.add(info.name)
                 tensor = initial.get(info.name)
                 if tensor is not None:
-                    sparse = isinstance(tensor, SparseTensorProto)
-                    self.defaults[info.name] = (sparse_to_dense if sparse else to_array)(tensor, self.loaded.base_dir)
+                    self.defaults[info.name] = self.reader.array(tensor)
                 self._argument(info, symbols, self.defaults.get(info.name))
             except IntaglioError as error:
                 self.problems.append(_about(error, f'input "{info.name}"'))
@@ -209,7 +213,7 @@ class _Import:
                     f"used by {used} ({listed(n.label for n in nodes)}), but imported in no usable version",
                     subject=f'operator set "{domain or "ai.onnx"}"',
                     hint="add it to the model's opset_import",
-                )  # fmt: skip
+                )
             )
 
 
@@ -227,9 +231,11 @@ def _unknown(domain: str, op_type: str, nodes: Sequence[Node]) -> ImportProblem:
 def _unused(names: set[str], inputs: Sequence[ValueInfo]) -> ImportProblem:
     known = dict.fromkeys(d for info in inputs for d in info.dims or () if isinstance(d, str))
     return ImportProblem(
-        "ITG1012", f"no input has a dimension named {listed(sorted(names))}", subject="dimension override",
+        "ITG1012",
+        f"no input has a dimension named {listed(sorted(names))}",
+        subject="dimension override",
         hint=f"the model's are {listed(known)}" if known else "all of the model's dimensions are fixed",
-    )  # fmt: skip
+    )
 
 
 def _check_default(default: np.ndarray | None, element: ElementType, dims: Sequence[int | str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from xdsl.dialects.builtin import (
@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
     FloatAttr,
     IntegerAttr,
+    IntegerType,
     StringAttr,
     TensorType,
     f32,
@@ -131,7 +132,8 @@ def tensor_attribute(array: np.ndarray, store: Callable[[np.ndarray], str]) -> A
         element = BY_NUMPY[array.dtype].ir
         # An empty list of elements would be taken for a splat of nothing.
         if array.size:
-            return DenseIntOrFPElementsAttr.from_list(TensorType(element, array.shape), array.ravel().tolist())  # pyright: ignore[reportArgumentType]
+            integers = cast(TensorType[IntegerType], TensorType(element, array.shape))
+            return DenseIntOrFPElementsAttr.from_list(integers, array.ravel().tolist())
     return WeightAttr(StringAttr(store(array)))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import NameLoc, NoneAttr, NoneType, StringAttr, TensorType
@@ -19,7 +20,6 @@ from ...dialects.onnx.control import YieldOp
 from ...dialects.onnx.shapes import Shapes
 from ...errors import IntaglioError
 from ...proto.onnx_pb2 import SparseTensorProto, TensorProto
-from ...proto.tensors import sparse_to_dense, to_array
 from .attributes import SEGMENTS, Signature, check_attributes, properties, segment_sizes, signature, tensor_attribute
 from .functions import MAX_DEPTH, MAX_NODES, Function, Functions, Key
 from .graph import CURRENT, Graph, GraphReader, Name, Node, initializer_name
@@ -34,16 +34,17 @@ from .types import describe
 _UNTYPED = NoneType()
 """The type of a result until inference has told it."""
 
-_CONSTANT_ATTRIBUTES = {
-    "value": lambda v: v,
-    "sparse_value": lambda v: v,
-    "value_int": lambda v: np.array(v, np.int64),
-    "value_ints": lambda v: np.array(v, np.int64),
-    "value_float": lambda v: np.array(v, np.float32),
-    "value_floats": lambda v: np.array(v, np.float32),
-    "value_string": lambda v: np.array(v, object),
-    "value_strings": lambda v: np.array(v, object),
+_CONSTANT_ATTRIBUTES: dict[str, tuple[type, Callable[[Any], np.ndarray]]] = {
+    "value": (np.ndarray, lambda v: v),
+    "sparse_value": (np.ndarray, lambda v: v),
+    "value_int": (int, lambda v: np.array(v, np.int64)),
+    "value_ints": (tuple, lambda v: np.array(v, np.int64)),
+    "value_float": (float, lambda v: np.array(v, np.float32)),
+    "value_floats": (tuple, lambda v: np.array(v, np.float32)),
+    "value_string": (str, lambda v: np.array(v, object)),
+    "value_strings": (tuple, lambda v: np.array(v, object)),
 }
+"""What holds a Constant's value: the Python type of the attribute, and its array."""
 
 
 class _Broken(Exception):
@@ -112,7 +113,7 @@ class GraphBuilder:
                     f"nothing defines {listed(undefined)}",
                     subject=f'outputs of graph "{graph.name}"',
                     hint="an output must be a node's output, an input or an initialiser",
-                )  # fmt: skip
+                )
             )
         found = [v for v in values if isinstance(v, SSAValue)]
         return found if len(found) == len(values) else None
@@ -128,9 +129,7 @@ class GraphBuilder:
 
     def _initializer(self, tensor: TensorProto | SparseTensorProto, scope: Scope) -> Found:
         try:
-            sparse = isinstance(tensor, SparseTensorProto)
-            array = sparse_to_dense(tensor, self.reader.base_dir) if sparse else to_array(tensor, self.reader.base_dir)
-            return self.constant(array, initializer_name(tensor), scope)
+            return self.constant(self.reader.array(tensor), initializer_name(tensor), scope)
         except IntaglioError as error:
             self.report(error)
         except Exception as error:
@@ -140,9 +139,8 @@ class GraphBuilder:
     def constant(self, array: np.ndarray, name: str, scope: Scope) -> SSAValue:
         """A Constant at the end of the scope's block."""
         node = Node("Constant", "", [], [name], {"value": array}, CURRENT, name)
-        (value,) = self._operation(
-            OPERATORS["", "Constant"], node, [], (), {"value": tensor_attribute(array, lambda a: self.store(name, a))}, [], (1,), scope
-        )
+        stored = {"value": tensor_attribute(array, lambda a: self.store(name, a))}
+        (value,) = self._operation(OPERATORS["", "Constant"], node, [], (), stored, [], (1,), scope)
         return value
 
     def store(self, hint: str, array: np.ndarray) -> str:
@@ -379,14 +377,12 @@ def _settle_constant(node: Node) -> None:
     given = [name for name in node.attributes if name in _CONSTANT_ATTRIBUTES]
     if len(node.attributes) != 1 or not given:
         raise node.problem("ITG1103", f"it must have exactly one value, but has attributes: {', '.join(node.attributes) or 'none'}")
+    wanted, to_array_of = _CONSTANT_ATTRIBUTES[given[0]]
     value = node.attributes[given[0]]
-    wanted = {"value": np.ndarray, "sparse_value": np.ndarray, "value_int": int, "value_float": float, "value_string": str}.get(
-        given[0], tuple
-    )
     if not isinstance(value, wanted):
         raise node.problem("ITG1102", f"attribute {given[0]} cannot hold {type(value).__name__} {str(value)[:60]}")
     try:
-        node.attributes = {"value": _CONSTANT_ATTRIBUTES[given[0]](value)}
+        node.attributes = {"value": to_array_of(value)}
     except (TypeError, ValueError, OverflowError) as error:
         raise node.problem("ITG1102", f"attribute {given[0]}: {error}") from error
 
@@ -455,8 +451,11 @@ def _named(error: IntaglioError, node: Node) -> IntaglioError:
 
 def _internal(error: Exception, subject: str, name: str) -> ImportProblem:
     problem = ImportProblem(
-        "ITG1090", f"{type(error).__name__}: {error}", subject=subject, node=name,
+        "ITG1090",
+        f"{type(error).__name__}: {error}",
+        subject=subject,
+        node=name,
         hint="this is a defect of the compiler: please report it with the model",
-    )  # fmt: skip
+    )
     problem.__cause__ = error
     return problem

@@ -127,6 +127,12 @@ class GraphReader:
         self.base_dir = base_dir
         self.report = report
 
+    def array(self, tensor: TensorProto | SparseTensorProto) -> np.ndarray:
+        """An initialiser's elements. Raises TensorError and ModelFileError."""
+        if isinstance(tensor, SparseTensorProto):
+            return sparse_to_dense(tensor, self.base_dir)
+        return to_array(tensor, self.base_dir)
+
     def graph(self, proto: GraphProto, opsets: Mapping[str, int], depth: int = 0) -> Graph:
         """Decodes a graph with its subgraphs, at most MAX_NESTING deep."""
         if depth > MAX_NESTING:

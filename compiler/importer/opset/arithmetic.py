@@ -1,1 +1,141 @@
-"""x"""
+"""Elementwise operators of older operator sets: explicit broadcasting, bounds and other attributes that became inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ....dialects.onnx.types import BY_NAME
+from .registry import Name, OldNode, Tools, adapter
+
+_FLOAT_MAX = float(np.finfo(np.float32).max)
+
+
+@adapter(
+    "Abs", "Add", "BatchNormalization", "Ceil", "Clip", "Div", "Dropout", "Elu", "Exp", "Floor", "HardSigmoid", "InstanceNormalization",
+    "LeakyRelu", "Log", "Max", "Mean", "Min", "Mul", "Neg", "PRelu", "Reciprocal", "Relu", "Reshape", "Selu", "Sigmoid", "Sqrt", "Sub",
+    "Sum", "Tanh", before=6,
+)  # fmt: skip
+def drop_consumed_inputs(node: OldNode, tools: Tools) -> None:
+    """Up to opset 5 an attribute told which buffers could be reused; it never changed a result."""
+    node.attributes.pop("consumed_inputs", None)
+
+
+@adapter("Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Greater", "Less", before=7)
+def broadcast_at_axis(node: OldNode, tools: Tools) -> None:
+    """Up to opset 6 the second operand was broadcast only on request, its first dimension aligned with `axis` of the first operand.
+
+    Without `axis` the last dimensions were aligned, as they are now.
+    """
+    broadcast = node.attributes.pop("broadcast", 0)
+    axis = node.attributes.pop("axis", None)
+    if not broadcast or axis is None or len(node.inputs) != 2:
+        return
+    left, right = node.inputs
+    missing = tools.rank(left) - (axis if axis >= 0 else axis + tools.rank(left)) - tools.rank(right)
+    if missing < 0:
+        raise node.problem("ITG1105", f"axis {axis} does not leave room for the {tools.rank(right)} dimensions of the second operand")
+    node.inputs[1] = _trailing_ones(right, missing, tools)
+
+
+@adapter("PRelu", before=7)
+def slope_per_channel(node: OldNode, tools: Tools) -> None:
+    """Up to opset 6 a slope of rank 1 held one value a channel, or one for all."""
+    if len(node.inputs) != 2 or tools.rank(node.inputs[1]) != 1 or tools.size(node.inputs[1], 0) == 1:
+        return
+    node.inputs[1] = _trailing_ones(node.inputs[1], max(0, tools.rank(node.inputs[0]) - 2), tools)
+
+
+def _trailing_ones(value: Name, count: int, tools: Tools) -> Name:
+    if count == 0:
+        return value
+    rank = tools.rank(value)
+    return tools.node("Unsqueeze", [value, tools.constant(list(range(rank, rank + count)))])
+
+
+@adapter("Gemm", before=7)
+def gemm_always_broadcasts(node: OldNode, tools: Tools) -> None:
+    """Up to opset 6 the addend was broadcast only on request; unasked it had the full shape, which broadcasts to itself."""
+    node.attributes.pop("broadcast", None)
+
+
+@adapter("Selu", before=6)
+def old_selu_constants(node: OldNode, tools: Tools) -> None:
+    """Opset 1 rounded the default constants to five digits."""
+    node.attributes.setdefault("alpha", 1.6732)
+    node.attributes.setdefault("gamma", 1.0507)
+
+
+@adapter("Clip", before=11)
+def bounds_to_inputs(node: OldNode, tools: Tools) -> None:
+    """Up to opset 10 the bounds were attributes; from opset 6 on they defaulted to the largest finite floats."""
+    default = (-_FLOAT_MAX, _FLOAT_MAX) if node.version >= 6 else (None, None)
+    bounds = [node.attributes.pop("min", default[0]), node.attributes.pop("max", default[1])]
+    element = tools.element(node.inputs[0])
+    node.inputs = node.inputs[:1]
+    for bound in bounds:
+        # float16 has no value beyond the default bounds, not even the infinities they turn into.
+        given = bound is not None and not (element is BY_NAME["float16"] and abs(bound) == _FLOAT_MAX)
+        node.inputs.append(tools.constant(bound, element.numpy) if given else "")
+    while not node.inputs[-1]:
+        node.inputs.pop()
+
+
+_NUMBER_NAMES = {e.name.upper(): e.number for e in BY_NAME.values()}
+
+
+@adapter("Cast", before=6)
+def type_by_name(node: OldNode, tools: Tools) -> None:
+    """Up to opset 5 the type was given by its name."""
+    to = node.attributes.get("to")
+    if isinstance(to, str):
+        if to.upper() not in _NUMBER_NAMES:
+            raise node.problem("ITG1105", f'attribute to is "{to}", which is no element type')
+        node.attributes["to"] = _NUMBER_NAMES[to.upper()]
+
+
+# -- experimental operators, withdrawn at opset 10; https://github.com/onnx/onnx/pull/1909
+
+
+@adapter("Affine", before=10)
+def affine(node: OldNode, tools: Tools) -> None:
+    """alpha * x + beta."""
+    scaled = tools.node("Mul", [node.inputs[0], _like(node, "alpha", 1.0, tools)])
+    node.become("Add", [scaled, _like(node, "beta", 0.0, tools)])
+
+
+@adapter("Scale", before=10)
+def scale(node: OldNode, tools: Tools) -> None:
+    """scale * x."""
+    node.become("Mul", [node.inputs[0], _like(node, "scale", 1.0, tools)])
+
+
+@adapter("ScaledTanh", before=10)
+def scaled_tanh(node: OldNode, tools: Tools) -> None:
+    """alpha * tanh(beta * x)."""
+    inner = tools.node("Tanh", [tools.node("Mul", [node.inputs[0], _like(node, "beta", 1.0, tools)])])
+    node.become("Mul", [inner, _like(node, "alpha", 1.0, tools)])
+
+
+@adapter("ParametricSoftplus", before=10)
+def parametric_softplus(node: OldNode, tools: Tools) -> None:
+    """alpha * log(1 + exp(beta * x))."""
+    inner = tools.node("Softplus", [tools.node("Mul", [node.inputs[0], _like(node, "beta", 1.0, tools)])])
+    node.become("Mul", [inner, _like(node, "alpha", 1.0, tools)])
+
+
+@adapter("ImageScaler", before=10)
+def image_scaler(node: OldNode, tools: Tools) -> None:
+    """scale * x plus one bias a channel of an NCHW image."""
+    scaled = tools.node("Mul", [node.inputs[0], _like(node, "scale", 1.0, tools)])
+    bias = np.array(node.attributes.get("bias", ()), tools.element(node.inputs[0]).numpy)
+    node.become("Add", [scaled, tools.constant(bias.reshape(-1, 1, 1))])
+
+
+def _like(node: OldNode, attribute: str, default: float, tools: Tools) -> Name:
+    """A float attribute as a scalar of the first input's type."""
+    if not node.inputs:
+        raise node.problem("ITG1006", "its input is missing")
+    value = node.attributes.get(attribute, default)
+    if not isinstance(value, float):
+        raise node.problem("ITG1102", f"attribute {attribute} must be of type FLOAT, but is {value!r}")
+    return tools.constant(value, tools.element(node.inputs[0]).numpy)

@@ -1,1 +1,140 @@
-"""x"""
+"""Axes, shapes and counts that were attributes in older operator sets and are inputs now; softmax over a flattened input."""
+
+from __future__ import annotations
+
+from .registry import OldNode, Tools, adapter
+
+
+def _attribute_to_input(node: OldNode, tools: Tools, attribute: str, index: int) -> None:
+    """Moves an attribute of integers, where it is given, to the input of that number."""
+    values = node.attributes.pop(attribute, None)
+    if values is None:
+        return
+    if not isinstance(values, tuple) or not all(isinstance(v, int) for v in values):
+        raise node.problem("ITG1102", f"attribute {attribute} must be of type INTS, but is {str(values)[:60]}")
+    if len(node.inputs) > index:
+        raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but took at most {index} at operator set {node.version}")
+    node.inputs += [""] * (index - len(node.inputs))
+    node.inputs.append(tools.constant(list(values)))
+
+
+def _first_input(node: OldNode) -> None:
+    if not node.inputs or not node.inputs[0]:
+        raise node.problem("ITG1006", "its first input is missing")
+
+
+@adapter("Squeeze", "Unsqueeze", "ReduceSum", before=13)
+def axes_to_input(node: OldNode, tools: Tools) -> None:
+    """Up to opset 12 axes were an attribute."""
+    _first_input(node)
+    _attribute_to_input(node, tools, "axes", 1)
+
+
+@adapter(
+    "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSumSquare",
+    before=18,
+)  # fmt: skip
+def reduced_axes_to_input(node: OldNode, tools: Tools) -> None:
+    """Up to opset 17 axes were an attribute."""
+    _first_input(node)
+    _attribute_to_input(node, tools, "axes", 1)
+
+
+@adapter("Reshape", before=5)
+def shape_to_input(node: OldNode, tools: Tools) -> None:
+    """Up to opset 4 the shape was an attribute."""
+    _first_input(node)
+    _attribute_to_input(node, tools, "shape", 1)
+
+
+@adapter("Slice", before=10)
+def bounds_to_inputs(node: OldNode, tools: Tools) -> None:
+    """Up to opset 9 starts, ends and axes were attributes."""
+    _first_input(node)
+    for index, attribute in enumerate(("starts", "ends", "axes"), start=1):
+        if attribute not in node.attributes and attribute != "axes":
+            raise node.problem("ITG1103", f"attribute {attribute} is required and missing")
+        _attribute_to_input(node, tools, attribute, index)
+
+
+@adapter("TopK", before=10)
+def count_to_input(node: OldNode, tools: Tools) -> None:
+    """Up to opset 9 the count was an attribute."""
+    _first_input(node)
+    count = node.attributes.pop("k", None)
+    if not isinstance(count, int):
+        raise node.problem("ITG1103", "attribute k is required, an integer, and missing")
+    node.inputs = [node.inputs[0], tools.constant([count])]
+
+
+@adapter("Split", before=2)
+def split_by_input_of_floats(node: OldNode, tools: Tools) -> None:
+    """At opset 1 the lengths were an attribute or an input of the data's own type."""
+    _first_input(node)
+    node.attributes.setdefault("axis", 0)
+    if len(node.inputs) > 1 and "split" not in node.attributes:
+        lengths = tools.known(node.inputs[1])
+        if lengths is None:
+            raise node.problem("ITG1203", "the lengths of the parts must be a constant")
+        node.attributes["split"] = tuple(int(v) for v in lengths.ravel())
+    node.inputs = node.inputs[:1]
+
+
+@adapter("Split", before=13)
+def lengths_to_input(node: OldNode, tools: Tools) -> None:
+    """Up to opset 12 the lengths were an attribute."""
+    _first_input(node)
+    _attribute_to_input(node, tools, "split", 1)
+
+
+@adapter("Split", before=18)
+def count_outputs(node: OldNode, tools: Tools) -> None:
+    """Up to opset 17 the number of outputs told into how many equal parts to split."""
+    if len(node.inputs) < 2:
+        node.attributes["num_outputs"] = len(node.outputs)
+
+
+@adapter("Concat", before=4)
+def axis_defaults_to_one(node: OldNode, tools: Tools) -> None:
+    """Up to opset 3 the axis could be left away and was 1."""
+    node.attributes.setdefault("axis", 1)
+
+
+@adapter("Softmax", "LogSoftmax", "Hardmax", before=13)
+def flatten_first(node: OldNode, tools: Tools) -> None:
+    """Up to opset 12 the input was flattened to two dimensions at `axis` (default 1), and the whole second one normalised."""
+    _first_input(node)
+    data = node.inputs[0]
+    rank, axis = tools.rank(data), node.attributes.pop("axis", 1)
+    if not isinstance(axis, int) or not -rank <= axis <= rank:
+        raise node.problem("ITG1105", f"axis {axis} is out of range for rank {rank}")
+    axis = axis + rank if axis < 0 else axis
+    if axis < rank and all(tools.size(data, after) == 1 for after in range(axis + 1, rank)):
+        node.attributes["axis"] = axis
+        return
+    flat = tools.node("Flatten", [data], axis=axis)
+    node.become("Reshape", [tools.node(node.op_type, [flat], axis=1), tools.node("Shape", [data])], allowzero=1)
+
+
+@adapter("DFT", before=20)
+def transform_axis_to_input(node: OldNode, tools: Tools) -> None:
+    """Up to opset 19 the axis was an attribute, by default 1."""
+    _first_input(node)
+    axis = node.attributes.pop("axis", 1)
+    node.inputs = [*node.inputs[:2], *[""] * (2 - len(node.inputs)), tools.constant(axis)]
+
+
+@adapter("Tile", before=6)
+def repeats_of_one_axis(node: OldNode, tools: Tools) -> None:
+    """Up to opset 5 one axis was repeated, both given as inputs."""
+    if len(node.inputs) != 3:
+        raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but took 3 at operator set {node.version}")
+    tiles, axis = tools.known(node.inputs[1]), tools.known(node.inputs[2])
+    rank = tools.rank(node.inputs[0])
+    if tiles is None or axis is None or tiles.size != 1 or axis.size != 1:
+        raise node.problem("ITG1203", "tiles and axis must be constants of one element")
+    if not 0 <= int(axis.item()) < rank:
+        raise node.problem("ITG1105", f"axis {axis.item()} is out of range for rank {rank}")
+    repeats = [1] * rank
+    repeats[int(axis.item())] = int(tiles.item())
+    node.inputs = [node.inputs[0], tools.constant(repeats)]

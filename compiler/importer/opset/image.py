@@ -1,1 +1,93 @@
-"""x"""
+"""Resizing and sampling of images in older operator sets."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .registry import CURRENT, Name, OldNode, Tools, adapter
+
+
+@adapter("Upsample", before=7)
+def scales_of_height_and_width(node: OldNode, tools: Tools) -> None:
+    """Up to opset 6 an image's height and width were scaled, by two attributes."""
+    height, width = node.attributes.pop("height_scale", None), node.attributes.pop("width_scale", None)
+    if not isinstance(height, float) or not isinstance(width, float):
+        raise node.problem("ITG1103", "attributes height_scale and width_scale are required, floats, and missing")
+    node.attributes["scales"] = (1.0, 1.0, height, width)
+    if node.attributes.get("mode") == "bilinear":
+        node.attributes["mode"] = "linear"
+
+
+@adapter("Upsample", before=9)
+def scales_to_input(node: OldNode, tools: Tools) -> None:
+    """Up to opset 8 the scales were an attribute."""
+    scales = node.attributes.pop("scales", None)
+    if not isinstance(scales, tuple):
+        raise node.problem("ITG1103", "attribute scales is required, a list of floats, and missing")
+    node.inputs = [*node.inputs[:1], tools.constant(list(scales), np.float32)]
+
+
+@adapter("Upsample", before=CURRENT)
+def upsample_is_resize(node: OldNode, tools: Tools) -> None:
+    """Withdrawn at opset 10 in favour of Resize."""
+    node.op_type, node.version = "Resize", 10
+    asymmetric_resize(node, tools)
+
+
+@adapter("Resize", before=11)
+def asymmetric_resize(node: OldNode, tools: Tools) -> None:
+    """Up to opset 10 output x was read at x / scale, rounded down where the axis grew and up where it shrank.
+
+    The specification left the rounding open; its examples and ONNX Runtime agree on this.
+    """
+    mode = node.attributes.get("mode", "nearest")
+    if len(node.inputs) != 2:
+        raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but took 2 at operator set {node.version}")
+    data, scales = node.inputs
+    if mode in ("linear", "bilinear"):
+        node.become("Resize", [data, "", scales], mode="linear", coordinate_transformation_mode="asymmetric")
+        return
+    if mode != "nearest":
+        raise node.problem("ITG1105", f'mode is "{mode}", expected "nearest" or "linear"')
+    known = tools.known(scales)
+    if known is None:
+        raise node.problem(
+            "ITG1203",
+            "at operator set 10, rounding depends on the scales, which are computed at run time",
+            "export for operator set 11 or newer",
+        )
+    if not all(math.isfinite(s) and s > 0 for s in known.ravel().tolist()):
+        raise node.problem("ITG1105", f"scales are {known.ravel().tolist()}, expected positive numbers")
+    if (known < 1).any() and (known > 1).any():
+        data = tools.node("Resize", [data, "", tools.constant(np.minimum(known, np.float32(1)))], **_nearest("ceil"))
+        scales = tools.constant(np.maximum(known, np.float32(1)))
+    node.become("Resize", [data, "", scales], **_nearest("ceil" if not (known > 1).any() else "floor"))
+
+
+def _nearest(rounding: str) -> dict[str, str]:
+    return {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": rounding}
+
+
+@adapter("Resize", before=13)
+def empty_inputs_are_absent(node: OldNode, tools: Tools) -> None:
+    """At opsets 11 and 12 roi and scales had to be given even where they did nothing."""
+    if node.attributes.get("coordinate_transformation_mode") == "tf_half_pixel_for_nn":
+        raise node.problem("ITG1202", 'coordinate mode "tf_half_pixel_for_nn" was withdrawn at operator set 13', "export for a newer one")
+    inputs: list[Name] = [*node.inputs, *[""] * (4 - len(node.inputs))]
+    if node.attributes.get("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
+        inputs[1] = ""
+    if inputs[3]:
+        inputs[2] = ""
+    while not inputs[-1]:
+        inputs.pop()
+    node.inputs = inputs
+
+
+@adapter("GridSample", before=20)
+def modes_renamed(node: OldNode, tools: Tools) -> None:
+    """Up to opset 19 the modes were named for two dimensions."""
+    renamed = {"bilinear": "linear", "bicubic": "cubic"}
+    mode = node.attributes.get("mode", "bilinear")
+    node.attributes["mode"] = renamed.get(mode, mode)

@@ -14,10 +14,10 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from ....dialects.onnx.types import ElementType
-from ..graph import Name
+from ..graph import CURRENT, Name
 from ..graph import Node as OldNode
 
-__all__ = ["ADAPTERS", "Adapter", "Name", "OldNode", "Tools", "adapter", "known_before", "refuse"]
+__all__ = ["ADAPTERS", "CURRENT", "Adapter", "Name", "OldNode", "Tools", "adapter", "known_before", "refuse"]
 
 
 class Tools(Protocol):
