@@ -21,7 +21,6 @@ from ..dispatch.structure import Size, substitute_dims
 from .body import broadcast, clone_body, widen
 from .kernel import Buffer, KernelBuilder, View, unroll
 
-
 UNROLL = 2
 """Steps of the reduction block unrolled. Unrolled whole (16), LLVM's scheduler hoists the broadcasts and spills accumulators: half the
 speed on AVX-512; 0, 2 and 4 measured alike."""

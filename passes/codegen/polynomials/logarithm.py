@@ -6,14 +6,15 @@ from math import nan
 
 from .builder import FloatBuilder, Real
 
-SQRT_HALF = 0.7071067811865476
+# The bits of sqrt(1/2)
+SQRT_HALF = {32: 0x3F3504F3, 64: 0x3FE6A09E667F3BCD}
 LOG_2 = 0.6931471805599453
 
-# log 2 and log10 2 in two parts, the first with zeros at its end so that e times it is exact.
-LOG2_PARTS = {32: (0.693145751953125, 1.42860677e-06), 64: (0.6931471803691238, 1.9082149292705877e-10)}
-LOG10_2_PARTS = {32: (0.301025390625, 4.60503907e-06), 64: (0.30102999566406652, 1.6171544521264e-11)}
-LOG2_E = {32: (1.44269502, 1.92596303e-08), 64: (1.4426950408889634, 2.0355273740931033e-17)}
-LOG10_E = {32: (0.434294492, -1.01032342e-08), 64: (0.4342944819032518, 1.098319650216765e-17)}
+# Each in two parts, both rounded; with fused multiply-add the first needs no trailing zeros.
+LOG2_PARTS = {32: (0.6931471824645996, -1.9046542121259336e-09), 64: (0.6931471805599453, 2.3190468138462996e-17)}
+LOG10_2_PARTS = {32: (0.3010300099849701, -1.432098883924482e-08), 64: (0.3010299956639812, -2.8037281277851704e-18)}
+LOG2_E = {32: (1.4426950216293335, 1.925963033500011e-08), 64: (1.4426950408889634, 2.0355273740931033e-17)}
+LOG10_E = {32: (0.4342944920063019, -1.0103049952192578e-08), 64: (0.4342944819032518, 1.098319650216765e-17)}
 
 # (2 atanh(s) - 2s)/s^3 in s^2, s <= 0.1717; relative to the logarithm 2^-34 and 2^-63
 ATANH = {
@@ -84,17 +85,13 @@ def split(b: FloatBuilder, x: Real) -> tuple[Real, Real]:
     scale = form.mantissa + 1
     x = b.select(subnormal, x * 2.0**scale, x)
     # Counted from sqrt(1/2), the exponent steps where the mantissa should.
-    origin = bits_of(b, SQRT_HALF)
+    origin = SQRT_HALF[b.width]
     i = x.bits - (origin - form.one)
     biased = ((i >> form.mantissa) | form.power(form.mantissa)).real
     base = 2.0**form.mantissa + form.bias
     e = biased - b.select(subnormal, base + scale, base)
     m = ((i & ((1 << form.mantissa) - 1)) + origin).real
     return e, m - 1.0
-
-
-def bits_of(b: FloatBuilder, x: float) -> int:
-    return {32: 0x3F3504F3, 64: 0x3FE6A09E667F3BCD}[b.width] if x == SQRT_HALF else 0
 
 
 def _log(b: FloatBuilder, e: Real | None, f: Real, extra: Real | None = None) -> Real:

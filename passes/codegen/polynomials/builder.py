@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, nan
 
-from typing_extensions import override
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, Float32Type, FloatAttr, IntegerAttr, IntegerType, VectorType, f32, f64, i1
 from xdsl.ir import Attribute, Block, Operation, SSAValue
@@ -210,7 +209,9 @@ class Mask(Value):
     def __or__(self, o: Mask) -> Mask:
         return Mask(self.b, self.b.emit(arith.OrIOp, [self.ssa, o.ssa], self.b.masks))
 
-    @override
+    def __invert__(self) -> Mask:
+        return Mask(self.b, self.b.emit(arith.XOrIOp, [self.ssa, self.b.constants.get(self.b.masks, 1)], self.b.masks))
+
     def __bool__(self) -> bool:
         raise TypeError("a mask is known at run time only: use select")
 
@@ -283,6 +284,13 @@ class FloatBuilder:
 
     def select(self, condition: Mask, yes: Real | float, no: Real | float) -> Real:
         return Real(self, self.emit(arith.SelectOp, [condition.ssa, self.real_value(yes), self.real_value(no)], self.floats))
+
+    def least(self, x: Real, y: Real) -> Real:
+        """The smaller; NaN if either is."""
+        return self.binary(arith.MinimumfOp, x, y)
+
+    def greatest(self, x: Real, y: Real) -> Real:
+        return self.binary(arith.MaximumfOp, x, y)
 
     def at_least(self, x: Real, low: float) -> Real:
         """The maximum; NaN stays."""

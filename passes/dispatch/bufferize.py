@@ -1,0 +1,409 @@
+"""From tensors to buffers: the host program on the dispatch level becomes the hal level, with one planned arena.
+
+Sizes that follow from input dimensions alone are worked out once, at the top of the run, and share the arena; what depends on data
+is allocated where it is made. Loop-carried tensors of fixed size live in one buffer and are copied into it at each round's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects import arith, func, scf, tensor
+from xdsl.dialects.builtin import FloatAttr, IndexType, IntegerAttr, ModuleOp, StringAttr, TensorType, f64, i1, i64
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from ...dialects import dispatch, hal
+from ...errors import UnsupportedError
+from ..codegen.lower_asserts import CHECKED
+from .liveness import Liveness, Storage
+from .memory_plan import ALIGNMENT, place_dynamic, place_static
+from .structure import Size, dims_of
+
+MAX_BYTES = float(2**46)
+"""No single buffer is larger (64 TiB); beyond it sizes could overflow, so the run fails first."""
+
+
+class Bufferize(ModulePass):
+    """Replaces the tensor-level `main` by a hal-level one."""
+
+    name = "bufferize"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        main = next(f for f in op.ops if isinstance(f, func.FuncOp) and f.sym_name.data == "main")
+        checked = {f.sym_name.data for f in op.ops if isinstance(f, func.FuncOp) and CHECKED in f.attributes}
+        new = _Bufferizer(main, checked).run()
+        op.body.block.insert_op_before(new, main)
+        main.detach()
+        main.erase(safe_erase=False)
+
+
+@dataclass
+class _Place:
+    """Where a planned storage lies: an offset into the arena."""
+
+    offset: Size
+
+
+class _Bufferizer:
+    def __init__(self, main: func.FuncOp, checked: set[str]) -> None:
+        self.main = main
+        self.checked = checked
+        self.entry = Block()
+        self.block = self.entry
+        self.location = main.location
+        self.values: dict[SSAValue, SSAValue] = {}
+        self.early: dict[SSAValue, SSAValue | None] = {}
+        self.places: dict[Storage, _Place] = {}
+        self.guarded: set[tuple[object, ...]] = set()
+        self.arena: SSAValue | None = None
+        self.live = Liveness(main)
+        self.fixed: dict[Storage, SSAValue] = {}
+
+    # -- the whole function
+
+    def run(self) -> func.FuncOp:
+        source = self.main.body.block
+        for argument in source.args:
+            self._declare(argument)
+        self._plan()
+        self._translate(source)
+        outputs = self._outputs(cast(func.ReturnOp, source.last_op))
+        self.emit(func.ReturnOp(*outputs))
+        new = func.FuncOp("main", ([a.type for a in self.entry.args], [o.type for o in outputs]), Region(self.entry))
+        new.attributes.update(self.main.attributes)
+        return new
+
+    def _declare(self, argument: BlockArgument) -> None:
+        """An input's buffer, then one index for each of its dimensions."""
+        buffer = self.entry.insert_arg(hal.BufferType(), len(self.entry.args))
+        buffer.name_hint = argument.name_hint
+        self.values[argument] = buffer
+        self.dims_of_argument = getattr(self, "dims_of_argument", {})
+        rank = cast(TensorType, argument.type).get_num_dims()
+        self.dims_of_argument[argument] = [self.entry.insert_arg(IndexType(), len(self.entry.args)) for _ in range(rank)]
+
+    def _outputs(self, returned: func.ReturnOp) -> list[SSAValue]:
+        result: list[SSAValue] = []
+        for value in returned.operands:
+            result.append(self._owned(value))
+            result += [self.index(d) for d in dims_of(value)]
+        return result
+
+    def _owned(self, value: SSAValue) -> SSAValue:
+        """The output's buffer, copied if it belongs to the caller or to the weights."""
+        if all(s.owned for s in self.live.roots(value)):
+            return self.values[value]
+        bytes = self.bytes(dims_of(value), value.type)
+        fresh = self.emit(hal.AllocateOp(self.index(bytes)))
+        self.emit(hal.CopyOp(self.values[value], fresh, self.index(bytes)))
+        return fresh
+
+    # -- building
+
+    def emit(self, op: Operation) -> SSAValue:
+        op.location = self.location
+        self.block.add_op(op)
+        return op.results[0] if op.results else None  # type: ignore[return-value]
+
+    def const(self, n: int) -> SSAValue:
+        return self.emit(arith.ConstantOp(IntegerAttr(n, IndexType())))
+
+    def index(self, size: Size) -> SSAValue:
+        """A dimension of the old program as an index value of the new one."""
+        return self.const(size) if isinstance(size, int) else self.values.get(size, size)
+
+    def bytes(self, dims: Sequence[Size], type: Attribute) -> Size:
+        """Bytes of a buffer of those (old) dimensions; guarded against negative and absurd sizes where they are dynamic."""
+        width = element_bytes(cast(TensorType, type).element_type)
+        if all(isinstance(d, int) for d in dims):
+            total = width
+            for d in dims:
+                total *= cast(int, d)
+            return total
+        known = width
+        dynamic: list[SSAValue] = []
+        for d in dims:
+            if isinstance(d, int):
+                known *= d
+            else:
+                dynamic.append(self.index(d))
+        self._guard(known, dynamic)
+        value = self.const(known)
+        for d in dynamic:
+            value = self.emit(arith.MuliOp(value, d))
+        return value
+
+    def _guard(self, known: int, dynamic: list[SSAValue]) -> None:
+        key = (self.block, known, *dynamic)
+        if key in self.guarded:
+            return
+        self.guarded.add(key)
+        total = self.emit(arith.ConstantOp(FloatAttr(float(known), f64)))
+        fine = self.emit(arith.ConstantOp(IntegerAttr(1, i1)))
+        zero = self.const(0)
+        for d in dynamic:
+            wide = self.emit(arith.IndexCastOp(d, i64))
+            total = self.emit(arith.MulfOp(total, self.emit(arith.SIToFPOp(wide, f64))))
+            fine = self.emit(arith.AndIOp(fine, self.emit(arith.CmpiOp(d, zero, "sge"))))
+        limit = self.emit(arith.ConstantOp(FloatAttr(MAX_BYTES, f64)))
+        fine = self.emit(arith.AndIOp(fine, self.emit(arith.CmpfOp(total, limit, "ole"))))
+        self.emit(hal.RequireOp(fine, "ITG5010", "a tensor's size is negative or larger than 64 TiB"))
+
+    # -- the plan
+
+    def _plan(self) -> None:
+        """Offsets in the arena for every storage whose size is known at the top; the rest is allocated where it is made."""
+        static = [s for s in self.live.storages if s.owned and s.size is not None]
+        total = place_static([s.interval for s in static])
+        for s in static:
+            self.places[s] = _Place(s.interval.offset)
+        dynamic = [s for s in self.live.storages if s.owned and s.size is None and self._early_dims(s)]
+        offset: Size = total
+        slots = place_dynamic([s.interval for s in dynamic])
+        by_interval = {id(s.interval): s for s in dynamic}
+        for slot in slots:
+            largest: SSAValue | None = None
+            for key in slot.keys:
+                bytes = self.index(self.bytes(self._early_key(key), TensorType(key.element, [])))
+                largest = bytes if largest is None else self.emit(arith.MaxUIOp(largest, bytes))
+            for tenant in slot.tenants:
+                self.places[by_interval[id(tenant)]] = _Place(offset)
+            assert largest is not None
+            padded = self.emit(arith.AddiOp(largest, self.const(ALIGNMENT - 1)))
+            aligned = self.emit(arith.AndIOp(padded, self.const(-ALIGNMENT)))
+            offset = self.emit(arith.AddiOp(self.const(offset) if isinstance(offset, int) else offset, aligned))
+        if self.places:
+            self.arena = self.emit(hal.ArenaOp(self.const(offset) if isinstance(offset, int) else offset))
+
+    def _early_dims(self, s: Storage) -> bool:
+        return all(isinstance(d, int) or self._early(d) is not None for d in s.dims)
+
+    def _early_key(self, key: object) -> list[Size]:
+        return [d if isinstance(d, int) else cast(SSAValue, self._early(d)) for d in key.dims]  # type: ignore[attr-defined]
+
+    def _early(self, value: SSAValue) -> SSAValue | None:
+        """The value worked out at the top of the program, or None if it depends on more than input dimensions."""
+        if value not in self.early:
+            self.early[value] = self._work_out_early(value)
+        return self.early[value]
+
+    def _work_out_early(self, value: SSAValue) -> SSAValue | None:
+        owner = value.owner
+        if isinstance(owner, tensor.DimOp) and owner.source in self.dims_of_argument:
+            axis = cast(arith.ConstantOp, owner.index.owner).value.value.data  # type: ignore[union-attr]
+            return self.dims_of_argument[owner.source][axis]
+        if not isinstance(owner, Operation) or not owner.name.startswith("arith."):
+            return None
+        operands = [self._early(v) for v in owner.operands]
+        if any(v is None for v in operands):
+            return None
+        clone = owner.clone(dict(zip(owner.operands, cast("list[SSAValue]", operands), strict=True)))
+        return self.emit(clone)
+
+    # -- translation
+
+    def _translate(self, block: Block) -> None:
+        for op in block.ops:
+            self.location = op.location
+            handler = _HANDLERS.get(type(op))
+            if handler is not None:
+                handler(self, op)
+            elif op.name.startswith("arith."):
+                self._scalar(op)
+            elif not isinstance(op, func.ReturnOp | scf.YieldOp | scf.ConditionOp):
+                raise UnsupportedError("ITG3020", f"{op.name} cannot stand in the host program")
+
+    def _scalar(self, op: Operation) -> None:
+        (result,) = op.results
+        known = self.early.get(result)
+        self.values[result] = known if known is not None else self.emit(op.clone({v: self.values[v] for v in op.operands}))
+
+    def _dim(self, op: tensor.DimOp) -> None:
+        axis = cast(arith.ConstantOp, op.index.owner).value.value.data  # type: ignore[union-attr]
+        self.values[op.result] = self.dims_of_argument[op.source][axis]
+
+    def _alias(self, op: dispatch.TieShapeOp | dispatch.ReshapeOp) -> None:
+        self.values[op.result] = self.values[op.source]
+
+    def _weight(self, op: dispatch.WeightOp) -> None:
+        self.values[op.result] = self.emit(hal.WeightOp(op.id.data))
+
+    def _empty(self, op: tensor.EmptyOp) -> None:
+        """An empty tensor that outlining left is there for its dimensions only."""
+
+    def _read(self, op: tensor.ExtractOp) -> None:
+        linear: SSAValue | None = None
+        for i, d in zip(op.indices, dims_of(op.tensor), strict=True):
+            here = self.values[i]
+            linear = here if linear is None else self.emit(arith.AddiOp(self.emit(arith.MuliOp(linear, self.index(d))), here))
+        self.values[op.result] = self.emit(hal.ReadOp(self.values[op.tensor], linear or self.const(0), op.result.type))
+
+    def _require(self, op: dispatch.RequireOp) -> None:
+        self.emit(hal.RequireOp(self.values[op.condition], op.code.data, op.message.data))
+
+    def _call(self, op: dispatch.CallOp) -> None:
+        for out in op.outs:
+            self.values[out] = self._make(self.live.storage(out))
+        name = op.callee.root_reference.data
+        buffers = [self.values[v] for v in (*op.tensors, *op.outs)]
+        if name in self.checked:
+            buffers.append(self.emit(hal.StatusOp()))
+        constants = [self.values[c] for c in op.constants]
+        self.emit(hal.DispatchOp(name, self.values[op.workgroups], buffers, constants))
+        if name in self.checked:
+            self.emit(hal.CheckOp())
+
+    def _make(self, storage: Storage) -> SSAValue:
+        """The buffer of a storage: its place in the arena, or a fresh allocation."""
+        place = self.places.get(storage)
+        if place is None:
+            return self.emit(hal.AllocateOp(self.index(self.bytes(storage.dims, storage.type))))
+        assert self.arena is not None
+        offset = self.const(place.offset) if isinstance(place.offset, int) else place.offset
+        return self.emit(hal.SliceOp(self.arena, offset))
+
+    # -- control flow
+
+    def _region(self, block: Block, args: Sequence[SSAValue], finish: Callable[[], None]) -> Block:
+        """Translates a nested block into a new one; `args` are old block arguments that stay arguments."""
+        outer, new = self.block, Block()
+        self.block = new
+        for a in args:
+            self.values[a] = new.insert_arg(_host_type(a.type), len(new.args))
+        self._translate(block)
+        finish()
+        self.block = outer
+        return new
+
+    def _if(self, op: scf.IfOp) -> None:
+        blocks: list[Block] = []
+        for region in op.regions:
+            source = region.block
+
+            def finish(source: Block = source) -> None:
+                last = source.last_op
+                values = [self.values[v] for v in last.operands] if isinstance(last, scf.YieldOp) else []
+                self.emit(scf.YieldOp(*values))
+
+            blocks.append(self._region(source, [], finish))
+        new = scf.IfOp(self.values[op.cond], [_host_type(r.type) for r in op.results], Region(blocks[0]), Region(blocks[1]))
+        self.emit(new)
+        self.values.update(zip(op.results, new.results, strict=True))
+
+    def _while(self, op: scf.WhileOp) -> None:
+        before, after = op.before_region.block, op.after_region.block
+        carried = self._carried(op, before, after)
+        kept = [n for n in range(len(op.arguments)) if n not in carried]
+        initial = [self.values[op.arguments[n]] for n in kept]
+        self._fill_slots(op.arguments, carried)
+        for n, slot in carried.items():
+            self.values[before.args[n]] = self.values[after.args[n]] = self.values[op.results[n]] = slot
+
+        def condition() -> None:
+            last = cast(scf.ConditionOp, before.last_op)
+            self.emit(scf.ConditionOp(self.values[last.cond], *(self.values[last.arguments[n]] for n in kept)))
+
+        first = self._region(before, [before.args[n] for n in kept], condition)
+        second = self._region(after, [after.args[n] for n in kept], lambda: self._yield(after, carried, kept))
+        new = scf.WhileOp(initial, [_host_type(op.results[n].type) for n in kept], Region(first), Region(second))
+        self.block.add_op(new)
+        self.values.update(zip((op.results[n] for n in kept), new.results, strict=True))
+
+    def _for(self, op: scf.ForOp) -> None:
+        body = op.body.block
+        carried = {n: s for n, s in self._carried_for(op, body).items()}
+        kept = [n for n in range(len(op.iter_args)) if n not in carried]
+        initial = [self.values[op.iter_args[n]] for n in kept]
+        self._fill_slots(op.iter_args, carried)
+        for n, slot in carried.items():
+            self.values[body.args[n + 1]] = self.values[op.results[n]] = slot
+        arguments = [body.args[0], *(body.args[n + 1] for n in kept)]
+        block = self._region(body, arguments, lambda: self._yield(body, carried, kept))
+        new = scf.ForOp(self.values[op.lb], self.values[op.ub], self.values[op.step], initial, Region(block))
+        self.emit(new)
+        self.values.update(zip((op.results[n] for n in kept), new.results, strict=True))
+
+    def _carried(self, op: scf.WhileOp, before: Block, after: Block) -> dict[int, SSAValue]:
+        """Loop-carried tensors of fixed size, with their buffers."""
+        return self._slots([(n, before.args[n]) for n in range(len(op.arguments))])
+
+    def _carried_for(self, op: scf.ForOp, body: Block) -> dict[int, SSAValue]:
+        return self._slots([(n, body.args[n + 1]) for n in range(len(op.iter_args))])
+
+    def _slots(self, arguments: Sequence[tuple[int, SSAValue]]) -> dict[int, SSAValue]:
+        found: dict[int, SSAValue] = {}
+        for n, argument in arguments:
+            storage = self.live.slot(argument)
+            if storage is not None:
+                found[n] = self.fixed[storage] = self._make(storage)
+        return found
+
+    def _fill_slots(self, initial: Sequence[SSAValue], slots: dict[int, SSAValue]) -> None:
+        for n, slot in slots.items():
+            value = initial[n]
+            self.emit(hal.CopyOp(self.values[value], slot, self.index(self.bytes(dims_of(value), value.type))))
+
+    def _yield(self, body: Block, slots: dict[int, SSAValue], kept: Sequence[int]) -> None:
+        """Ends a round: carried tensors go to their slots, through a copy where one slot's value goes to another."""
+        last = body.last_op
+        assert isinstance(last, scf.YieldOp)
+        sources: dict[int, tuple[SSAValue, SSAValue]] = {}
+        for n, slot in slots.items():
+            value = last.operands[n]
+            buffer = self.values[value]
+            bytes = self.index(self.bytes(dims_of(value), value.type))
+            roots = self.live.roots(value)
+            if any(self.fixed.get(r) in slots.values() and self.fixed.get(r) is not slot for r in roots):
+                moved = self.emit(hal.AllocateOp(bytes))
+                self.emit(hal.CopyOp(buffer, moved, bytes))
+                buffer = moved
+            sources[n] = (buffer, bytes)
+        kept_values = [self._kept(last.operands[n]) for n in kept]
+        for n, (buffer, bytes) in sources.items():
+            if buffer is not slots[n]:
+                self.emit(hal.CopyOp(buffer, slots[n], bytes))
+        self.emit(scf.YieldOp(*kept_values))
+
+    def _kept(self, value: SSAValue) -> SSAValue:
+        """A carried value that stays a loop argument; a tensor moves to memory of its own, since the round's buffers are reused."""
+        if not isinstance(value.type, TensorType):
+            return self.values[value]
+        bytes = self.index(self.bytes(dims_of(value), value.type))
+        fresh = self.emit(hal.AllocateOp(bytes))
+        self.emit(hal.CopyOp(self.values[value], fresh, bytes))
+        return fresh
+
+
+def _host_type(type: Attribute) -> Attribute:
+    return hal.BufferType() if isinstance(type, TensorType) else type
+
+
+def element_bytes(element: Attribute) -> int:
+    """Bytes of one element in memory; a bool takes one."""
+    return max(1, getattr(element, "bitwidth", 8) // 8)
+
+
+def port_attributes(inputs: Sequence[hal.Port], outputs: Sequence[hal.Port]) -> dict[str, Attribute]:
+    """The attributes by which `main` describes its inputs and outputs."""
+    return {hal.INPUTS: hal.ports_attribute(inputs), hal.OUTPUTS: hal.ports_attribute(outputs)}
+
+
+_HANDLERS: dict[type[Operation], Callable] = {
+    tensor.DimOp: _Bufferizer._dim,
+    tensor.EmptyOp: _Bufferizer._empty,
+    tensor.ExtractOp: _Bufferizer._read,
+    dispatch.TieShapeOp: _Bufferizer._alias,
+    dispatch.ReshapeOp: _Bufferizer._alias,
+    dispatch.WeightOp: _Bufferizer._weight,
+    dispatch.RequireOp: _Bufferizer._require,
+    dispatch.CallOp: _Bufferizer._call,
+    scf.IfOp: _Bufferizer._if,
+    scf.WhileOp: _Bufferizer._while,
+    scf.ForOp: _Bufferizer._for,
+}
+
+__all__ = ["Bufferize", "StringAttr", "element_bytes", "port_attributes"]

@@ -1,0 +1,166 @@
+"""Which storages tensors of the host program stand in, and how long each is needed. Called by bufferize."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+from xdsl.dialects import func, linalg, scf
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
+
+from ...dialects import dispatch
+from .memory_plan import Interval
+from .structure import Size, dims_of
+
+
+@dataclass(frozen=True)
+class SizeKey:
+    """A dynamic size: equal keys are equal sizes."""
+
+    dims: tuple[Size, ...]
+    element: Attribute
+
+
+@dataclass(eq=False)
+class Storage:
+    """Memory behind tensor values. `owned`: planned here, not an input or a weight. `size` in bytes where static."""
+
+    dims: tuple[Size, ...]
+    type: TensorType
+    owned: bool
+    interval: Interval[SizeKey] = field(init=False)
+
+    def __post_init__(self) -> None:
+        static = all(isinstance(d, int) for d in self.dims)
+        size = None
+        if static:
+            size = max(1, getattr(self.type.element_type, "bitwidth", 8) // 8)
+            for d in self.dims:
+                size *= cast(int, d)
+        key = None if static else SizeKey(self.dims, self.type.element_type)
+        self.interval = Interval(1 << 60, -1, size, key)
+
+    @property
+    def size(self) -> int | None:
+        return self.interval.size
+
+    def touch(self, position: int) -> None:
+        self.interval.first = min(self.interval.first, position)
+        self.interval.last = max(self.interval.last, position)
+
+
+class Liveness:
+    """The storages of a function. Positions count the operations of its outermost block; what is nested counts as its parent."""
+
+    def __init__(self, main: func.FuncOp) -> None:
+        self.storages: list[Storage] = []
+        self._roots: dict[SSAValue, frozenset[Storage]] = {}
+        self._slots: dict[SSAValue, Storage] = {}
+        block = main.body.block
+        for argument in block.args:
+            self._own(argument, owned=False, dims=())
+        for position, op in enumerate(block.ops):
+            self._visit(op, position)
+        for value in cast(func.ReturnOp, block.last_op).operands:
+            self._touch(value, 1 << 60)
+
+    def roots(self, value: SSAValue) -> frozenset[Storage]:
+        return self._roots.get(value, frozenset())
+
+    def storage(self, value: SSAValue) -> Storage:
+        (one,) = self._roots[value]
+        return one
+
+    def slot(self, argument: SSAValue) -> Storage | None:
+        """The fixed storage of a loop-carried tensor, None where its size changes from round to round."""
+        return self._slots.get(argument)
+
+    def _own(self, value: SSAValue, *, owned: bool, dims: tuple[Size, ...] | None = None) -> Storage:
+        storage = Storage(dims_of(value) if dims is None else dims, cast(TensorType, value.type), owned)
+        self.storages.append(storage)
+        self._roots[value] = frozenset((storage,))
+        return storage
+
+    def _touch(self, value: SSAValue, position: int) -> None:
+        for storage in self._roots.get(value, ()):
+            storage.touch(position)
+
+    def _visit(self, op: Operation, position: int) -> None:
+        for value in op.operands:
+            self._touch(value, position)
+        if isinstance(op, dispatch.TieShapeOp | dispatch.ReshapeOp):
+            self._roots[op.result] = self._roots[op.source]
+        elif isinstance(op, dispatch.WeightOp):
+            self._own(op.result, owned=False)
+        elif isinstance(op, dispatch.CallOp | linalg.GenericOp):
+            for out in op.results:
+                self._own(out, owned=True).touch(position)
+        elif isinstance(op, scf.IfOp):
+            self._if(op, position)
+        elif isinstance(op, scf.WhileOp):
+            self._loop(op, op.before_region.block.args, op.after_region.block.args, op.arguments, position)
+        elif isinstance(op, scf.ForOp):
+            body = op.body.block
+            self._loop(op, body.args[1:], body.args[1:], op.iter_args, position)
+
+    def _nested(self, block: Block, position: int) -> None:
+        for op in block.ops:
+            self._visit(op, position)
+
+    def _if(self, op: scf.IfOp, position: int) -> None:
+        for region in op.regions:
+            for block in region.blocks:
+                self._nested(block, position)
+        yields = [b.last_op for r in op.regions for b in r.blocks]
+        for n, result in enumerate(op.results):
+            if isinstance(result.type, TensorType):
+                self._roots[result] = frozenset(s for y in yields if y is not None for s in self.roots(y.operands[n]))
+
+    def _loop(
+        self, op: Operation, first: Iterable[BlockArgument], second: Iterable[BlockArgument], initial: Iterable[SSAValue], position: int
+    ) -> None:
+        varying: list[tuple[int, SSAValue]] = []
+        for n, (a, b, start) in enumerate(zip(first, second, initial, strict=True)):
+            if not isinstance(a.type, TensorType):
+                continue
+            dims = _carried_dims(op, a, b)
+            if dims is None:
+                varying.append((n, start))
+                self._roots[a] = self._roots[b] = self._roots[op.results[n]] = self.roots(start)
+                continue
+            slot = self._own(a, owned=True, dims=dims)
+            slot.touch(position)
+            self._slots[a] = slot
+            self._roots[b] = self._roots[op.results[n]] = self._roots[a]
+        for region in op.regions:
+            for block in region.blocks:
+                self._nested(block, position)
+        for n, start in varying:
+            # Each round's value moves to memory of its own; the result may still be the initial value.
+            storage = Storage((), cast(TensorType, op.results[n].type), owned=True)
+            self._roots[op.results[n]] = frozenset((*self.roots(start), storage))
+
+
+def _carried_dims(op: Operation, *arguments: BlockArgument) -> tuple[Size, ...] | None:
+    """A carried tensor's dimensions if they are the same in every round: static, or tied to values from outside the loop."""
+    shape = cast(TensorType, arguments[0].type)
+    if dispatch.dynamic_count([shape]) == 0:
+        return tuple(shape.get_shape())
+    for argument in arguments:
+        for use in argument.uses:
+            if isinstance(use.operation, dispatch.TieShapeOp):
+                dims = dims_of(use.operation.result)
+                fixed = all(isinstance(d, int) or not _inside(d, op) for d in dims)
+                return dims if fixed else None
+    return None
+
+
+def _inside(value: SSAValue, op: Operation) -> bool:
+    current: Operation | Block | None = value.owner
+    while current is not None:
+        if current is op:
+            return True
+        current = current.parent_op() if isinstance(current, Operation) else current.parent_op()
+    return False
