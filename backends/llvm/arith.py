@@ -191,6 +191,10 @@ def _integer_unary(base: str, flag: str | None = None) -> Handler:
     return emit
 
 
+# What LLVM turns into a call to libm or compiler-rt for half, where half is a storage type.
+_CALLED_IN_HALF = ("@fma", "@maxnum", "@minnum")
+
+
 def _float(write: str) -> Handler:
     """`write` is an instruction, or `@base` for an intrinsic, of which all operands and the result have one type."""
 
@@ -200,7 +204,7 @@ def _float(write: str) -> Handler:
             e.fail(op, f"computes floats, not {op.results[0].type}")
         texts = [e.value(value) for value in op.operands]
         wide = compute_type(e, t)
-        if write == "@fma" and element(t) == "half" and e.target.half != "arithmetic":
+        if write in _CALLED_IN_HALF and element(t) == "half" and e.target.half != "arithmetic":
             wide = like(t, "float")
         if wide != t:
             texts = [extend(e, text, t, wide) for text in texts]

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from xdsl.dialects import func
 from xdsl.ir import Operation
 
-from ...passes.verify import check_dominance
 from . import arith, control, memory, vector
 from .emitter import Emitter, Handler, TargetAttributes
 
@@ -35,11 +34,9 @@ def emit_module(
     """
     e = emitter(handlers, target)
     for op in funcs:
-        check_dominance(op)
         private = op.sym_visibility is not None and op.sym_visibility.data == "private"
         e.emit_function(op, linkage="internal" if private else "")
     for op in kernels:
-        check_dominance(op)
         e.emit_kernel(op, linkage="" if export else "hidden")
     return e.finish()
 

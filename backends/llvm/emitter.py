@@ -10,6 +10,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import IndexType, IntegerType, MemRefType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
+from ...passes.verify import check_dominance
 from .types import EmissionError, MemRef, Number, argument_memref, value_type
 
 Handler = Callable[["Emitter", Any], None]
@@ -276,7 +277,9 @@ class Emitter:
 
         linkage: LLVM's words before the result type ("internal", "hidden", ..); name: in place of the function's own.
         A memref argument is a pointer to its first element; `noalias` on the FuncOp (UnitAttr) makes each of them noalias.
+        Raises EmissionError (ITG4001) for what has no LLVM form, IntaglioError (ITG4003) for a use that no definition dominates.
         """
+        check_dominance(op)
         self.function = op
         name = name or op.sym_name.data
         ftype = op.function_type

@@ -20,6 +20,12 @@ def alignment(op: Operation, natural: int) -> int:
     return stated.value.data if isinstance(stated, IntegerAttr) else natural
 
 
+def hints(e: Emitter, op: Operation) -> str:
+    """What follows an access: `nontemporal`, for data that should not displace what the caches hold."""
+    flag = op.properties.get("nontemporal")
+    return f", !nontemporal {e.metadata('i32 1')}" if isinstance(flag, IntegerAttr) and flag.value.data else ""
+
+
 def load(e: Emitter, op: memref.LoadOp) -> None:
     base, *indices = op.operands
     source = e.memref(base)
@@ -27,9 +33,9 @@ def load(e: Emitter, op: memref.LoadOp) -> None:
     t = e.type(source.element)
     align = alignment(op, source.bytes)
     if t != "i1":
-        e.assign(op.results[0], f"load {t}, ptr {address}, align {align}")
+        e.assign(op.results[0], f"load {t}, ptr {address}, align {align}{hints(e, op)}")
         return
-    byte = e.let(f"load i8, ptr {address}, align {align}")
+    byte = e.let(f"load i8, ptr {address}, align {align}{hints(e, op)}")
     e.assign(op.results[0], f"icmp ne i8 {byte}, 0")
 
 
@@ -40,7 +46,7 @@ def store(e: Emitter, op: memref.StoreOp) -> None:
     text = e.typed(value)
     if text.startswith("i1 "):
         text = f"i8 {e.let(f'zext {text} to i8')}"
-    e.line(f"store {text}, ptr {address}, align {alignment(op, target.bytes)}")
+    e.line(f"store {text}, ptr {address}, align {alignment(op, target.bytes)}{hints(e, op)}")
 
 
 def alloca(e: Emitter, op: memref.AllocaOp) -> None:

@@ -9,7 +9,7 @@ from xdsl.ir import Operation, SSAValue
 from .arith import HANDLERS as ARITH
 from .arith import bitcast, compute_type, element, extend, flags, like, splat, truncate
 from .emitter import Emitter, Handler, mangled
-from .memory import alignment
+from .memory import alignment, hints
 from .types import memory_type, static_values, vector_constant
 
 
@@ -18,7 +18,7 @@ def load(e: Emitter, op: vector.LoadOp) -> None:
     source, result = e.memref(base), op.results[0]
     address = e.address(source, map(e.number, indices))
     t = memory_type(result.type)
-    text = f"load {t}, ptr {address}, align {alignment(op, source.bytes)}"
+    text = f"load {t}, ptr {address}, align {alignment(op, source.bytes)}{hints(e, op)}"
     _assign_from_memory(e, result, t, text)
 
 
@@ -26,7 +26,7 @@ def store(e: Emitter, op: vector.StoreOp) -> None:
     value, base, *indices = op.operands
     target = e.memref(base)
     address = e.address(target, map(e.number, indices))
-    e.line(f"store {_for_memory(e, value)}, ptr {address}, align {alignment(op, target.bytes)}")
+    e.line(f"store {_for_memory(e, value)}, ptr {address}, align {alignment(op, target.bytes)}{hints(e, op)}")
 
 
 def masked_load(e: Emitter, op: vector.MaskedLoadOp) -> None:
@@ -120,11 +120,14 @@ _JOIN_INTRINSIC = {"fmin": "minnum", "fmax": "maxnum", "fminimum": "minimum", "f
 
 
 def reduction(e: Emitter, op: vector.ReductionOp) -> None:
-    """Sums and products of floats go in order from the accumulator, unless the fast-math flag reassoc frees them."""
+    """Sums and products of floats go in order from the accumulator, unless the fast-math flag reassoc frees them.
+
+    Short floats are summed in float and rounded once.
+    """
     source, *accumulator = op.operands
     kind, result = op.kind.data.value, op.results[0]
     t = e.type(source.type)
-    wide = compute_type(e, t)
+    wide = like(t, "float") if element(t) == "half" and e.target.half != "arithmetic" else compute_type(e, t)
     text = extend(e, e.value(source), t, wide)
     scalar = element(wide)
     acc = extend(e, e.value(accumulator[0]), element(t), scalar) if accumulator else None

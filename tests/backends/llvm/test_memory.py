@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from intaglio.backends.llvm import emit_module
 
 VIEWS = """
 func.func @k(%x : memref<?xf32>, %y : memref<?xf32>, %n : index, %begin : index, %end : index) attributes {noalias} {
@@ -108,3 +109,10 @@ def test_view_of_bytes(compile_kernel):
     x, y = np.arange(10, dtype=np.float32), np.zeros(4, np.float32)
     compile_kernel(BYTES)([x, y], [4], end=4)
     np.testing.assert_array_equal(y, [3, 5, 7, 9])
+
+
+def test_nontemporal(functions):
+    source = "func.func @f(%x : memref<4xf32>, %v : f32) { %z = arith.constant 0 : index "
+    (op,) = functions(source + "memref.store %v, %x[%z] {nontemporal = true} : memref<4xf32> func.return }")
+    ir = emit_module([op])
+    assert "align 4, !nontemporal !0" in ir and "!0 = !{i32 1}" in ir
