@@ -13,7 +13,7 @@ from .base import OnnxOp, float_attr, int_attr, ints_attr, operator, str_attr, t
 from .checks import axes_in, of_rank, of_rank_at_least, one_of, require_scalar, require_vector, show
 from .dims import Dim, Shape, floordiv
 from .shapes import Shapes
-from .types import ALL_FLOATS, ALL_TENSOR_BF16, BY_NAME, F32, FLOATS, I64
+from .types import ALL_FLOATS, ALL_TENSOR, ALL_TENSOR_BF16, BY_NAME, F32, FLOATS, I64
 
 _UINT8 = (BY_NAME["uint8"].ir,)
 _EXACT = 2**31
@@ -97,15 +97,7 @@ class ResizeOp(OnnxOp):
             raise self.fail("ITG2142", f"scales are {scales.tolist()} and roi {roi.tolist()}, expected positive and finite numbers")
         starts, ends = roi[: len(axes)], roi[len(axes) :]
         factors = [Fraction(float(s)) * (Fraction(float(e)) - Fraction(float(b))) for s, b, e in zip(scales, starts, ends, strict=True)]
-        return [self._scaled_dim(shapes, x[axis], factor, axis) for axis, factor in zip(axes, factors, strict=True)]
-
-    def _scaled_dim(self, shapes: Shapes, size: Dim, factor: Fraction, axis: int) -> Dim:
-        """floor(size * factor), exact; a symbol where only the run can tell."""
-        if factor < 0 or (isinstance(size, int) and size * factor >= 2**62):
-            raise self.fail("ITG2144", f"axis {axis} of size {size} cannot be scaled by {float(factor):g}")
-        if isinstance(size, int) or max(factor.numerator, factor.denominator) < _EXACT:
-            return floordiv(size * factor.numerator, factor.denominator)
-        return shapes.result_symbol(self.y, axis)
+        return [_scaled_dim(self, shapes, x[axis], factor, axis) for axis, factor in zip(axes, factors, strict=True)]
 
     def _sized(self, shapes: Shapes, x: Shape, axes: Sequence[int]) -> list[Dim]:
         assert self.sizes is not None
@@ -123,6 +115,42 @@ class ResizeOp(OnnxOp):
             return [shapes.result_symbol(self.y, axis) for axis in axes]
         scale = min(ratios) if self.attr("keep_aspect_ratio_policy") == "not_larger" else max(ratios)
         return [int(scale * d + Fraction(1, 2)) if isinstance(d, int) else d for _, d in known]
+
+
+def _scaled_dim(op: OnnxOp, shapes: Shapes, size: Dim, factor: Fraction, axis: int) -> Dim:
+    """floor(size * factor), exact; a symbol of the op's result where only the run can tell."""
+    if factor < 0 or (isinstance(size, int) and size * factor >= 2**62):
+        raise op.fail("ITG2144", f"axis {axis} of size {size} cannot be scaled by {float(factor):g}")
+    if isinstance(size, int) or max(factor.numerator, factor.denominator) < _EXACT:
+        return floordiv(size * factor.numerator, factor.denominator)
+    return shapes.result_symbol(op.results[0], axis)
+
+
+@operator(since=10)
+class UpsampleOp(OnnxOp):
+    """Resamples x to floor(size * scale) along each axis. Deprecated: Resize took its place.
+
+    https://onnx.ai/onnx/operators/onnx__Upsample.html
+    """
+
+    name = "onnx.Upsample"
+    x = operand_def(tensor("T", ALL_TENSOR))
+    scales = operand_def(tensor("", F32))
+    y = result_def(tensor("T", ALL_TENSOR))
+    mode = str_attr("nearest")
+
+    @override
+    def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
+        one_of(self, "mode", "nearest", "linear")
+        x = shapes.of(self.x)
+        require_vector(self, shapes, self.scales, len(x), "scales")
+        scales = shapes.constant(self.scales)
+        if scales is None:
+            return (tuple(shapes.result_symbol(self.y, axis) for axis in range(len(x))),)
+        if not (np.isfinite(scales) & (scales >= 1)).all():
+            raise self.fail("ITG2142", f"scales are {scales.tolist()}, expected finite numbers of at least 1")
+        factors = [Fraction(float(s)) for s in scales]
+        return (tuple(_scaled_dim(self, shapes, size, factor, axis) for axis, (size, factor) in enumerate(zip(x, factors, strict=True))),)
 
 
 @operator(since=22)

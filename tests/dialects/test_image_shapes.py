@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from intaglio.dialects.onnx.dims import substitute
-from intaglio.dialects.onnx.image import AffineGridOp, GridSampleOp, ImageDecoderOp, NonMaxSuppressionOp, ResizeOp
+from intaglio.dialects.onnx.image import AffineGridOp, GridSampleOp, ImageDecoderOp, NonMaxSuppressionOp, ResizeOp, UpsampleOp
 from intaglio.errors import ShapeError
 
 
@@ -49,6 +49,15 @@ def test_resize_axes_and_roi(agrees, infer):
 
 def test_resize_takes_empty_operands_as_absent(infer):
     assert infer(ResizeOp, [f(2, 3), floats(), floats(), ints(4, 6)]).results[0][1] == (4, 6)
+
+
+def test_upsample(infer):
+    assert infer(UpsampleOp, [f(2, 0, 3), floats(1, 2, 1.5)]).results[0][1] == (2, 0, 4)
+    (size,) = infer(UpsampleOp, [f("N"), floats(2)]).results[0][1]
+    assert substitute(size, {"N": 3}) == 6
+    for scales, attributes in ((floats(1), {}), (floats(0.5, 1), {}), (floats(1, np.nan), {}), (floats(1, 1), {"mode": "cubic"})):
+        with pytest.raises(ShapeError):
+            infer(UpsampleOp, [f(2, 3), scales], **attributes)
 
 
 @pytest.mark.parametrize("scale", [2, 0.5, 1.5, 0.3])
