@@ -119,6 +119,15 @@ def require_scalar(op: OnnxOp, shapes: Shapes, value: SSAValue | None, what: str
         shapes.require_equal(op, size, 1, f"the length of {what} and that of a scalar")
 
 
+def require_scalar_or_vector(op: OnnxOp, shapes: Shapes, value: SSAValue | None, length: Dim, what: str) -> None:
+    """Checks optional quantisation parameters: one for all, or a vector of `length`; a vector of unknown length may be either."""
+    if value is None:
+        return
+    shape = of_rank(op, shapes, value, what, 0, 1)
+    if shape and shape != (1,) and isinstance(shape[0], int):
+        require_vector(op, shapes, value, length, what)
+
+
 def scalar_dim(op: OnnxOp, shapes: Shapes, value: SSAValue, what: str, least: int = 0) -> Dim:
     """The single element of an integer operand, known or read at run time; a known one must be at least `least`."""
     require_scalar(op, shapes, value, what)

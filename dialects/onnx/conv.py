@@ -9,7 +9,18 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import operand_def, opt_operand_def, result_def
 
 from .base import OnnxOp, int_attr, ints_attr, operator, str_attr, tensor
-from .checks import at_least, divide, of_rank, of_rank_at_least, one_of, require_scalar, require_vector, same_shape, show
+from .checks import (
+    at_least,
+    divide,
+    of_rank,
+    of_rank_at_least,
+    one_of,
+    require_scalar,
+    require_scalar_or_vector,
+    require_vector,
+    same_shape,
+    show,
+)
 from .dims import Dim, Shape, product
 from .shapes import Shapes
 from .types import ALL_FLOATS, ALL_TENSOR_BF16, BF16, BY_NAME, F32, I32, I64
@@ -89,8 +100,9 @@ class ConvIntegerOp(ConvLikeOp):
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         result = super().infer_shapes(shapes)
+        channels = shapes.of(self.w)[0]
         require_scalar(self, shapes, self.x_zero_point, "x_zero_point")
-        _require_per_channel(self, shapes, self.w_zero_point, self.w, "w_zero_point")
+        require_scalar_or_vector(self, shapes, self.w_zero_point, channels, "w_zero_point")
         return result
 
     @override
@@ -120,6 +132,7 @@ class QLinearConvOp(ConvLikeOp):
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         result = super().infer_shapes(shapes)
+        channels = shapes.of(self.w)[0]
         for value, what in (
             (self.x_scale, "x_scale"),
             (self.x_zero_point, "x_zero_point"),
@@ -127,19 +140,13 @@ class QLinearConvOp(ConvLikeOp):
             (self.y_zero_point, "y_zero_point"),
         ):
             require_scalar(self, shapes, value, what)
-        _require_per_channel(self, shapes, self.w_scale, self.w, "w_scale")
-        _require_per_channel(self, shapes, self.w_zero_point, self.w, "w_zero_point")
+        require_scalar_or_vector(self, shapes, self.w_scale, channels, "w_scale")
+        require_scalar_or_vector(self, shapes, self.w_zero_point, channels, "w_zero_point")
         return result
 
     @override
     def _input_weight_bias(self) -> tuple[SSAValue, SSAValue, SSAValue | None]:
         return self.x, self.w, self.b
-
-
-def _require_per_channel(op: OnnxOp, shapes: Shapes, value: SSAValue | None, weight: SSAValue, what: str) -> None:
-    """Checks quantisation parameters of a weight (M, ..): one value, or M."""
-    if value is not None and shapes.of(value) not in ((), (1,)):
-        require_vector(op, shapes, value, shapes.of(weight)[0], what)
 
 
 @operator(since=22)

@@ -11,7 +11,7 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import operand_def, opt_operand_def, result_def, var_operand_def
 
 from .base import OnnxOp, float_attr, int_attr, operator, str_attr, tensor
-from .checks import of_rank, of_rank_at_least, require_broadcast_to, show
+from .checks import of_rank, of_rank_at_least, require_broadcast_to, require_scalar, require_scalar_or_vector, show
 from .dims import Dim, Shape
 from .shapes import Shapes
 from .types import ALL_FLOATS, ALL_NUMERIC, BF16, BY_NAME, F32, FLOAT8, I32
@@ -110,9 +110,10 @@ def _check_quantisation(op: OnnxOp, shapes: Shapes, value: SSAValue, matrix: Sha
     if not shape or shape == (1,):
         return
     if len(matrix) < 2:
-        raise op.fail("ITG2140", f"{what} of shape {show(shape)} must be a scalar for an operand of shape {show(matrix)}")
+        require_scalar(op, shapes, value, what)
+        return
     if len(shape) == 1:
-        shapes.require_equal(op, shape[0], matrix[axis], f"the length of {what} and the dimension it goes with")
+        require_scalar_or_vector(op, shapes, value, matrix[axis], what)
         return
     kept = (matrix[-2], 1) if axis == -2 else (1, matrix[-1])
     require_broadcast_to(op, shape, (*matrix[:-2], *kept), what)

@@ -9,7 +9,7 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import operand_def, opt_operand_def, result_def
 
 from .base import OnnxOp, element_of, int_attr, operator, tensor
-from .checks import at_least, axis_in, data_type_in, require_vector, same_shape, show
+from .checks import at_least, axis_in, data_type_in, require_scalar, require_vector, same_shape, show
 from .dims import Shape, ceildiv
 from .shapes import Shapes
 from .types import BF16, BY_NAME, E8M0, F32, FLOAT4, FLOAT6, FLOAT8, I32, INT2, INT4
@@ -40,9 +40,11 @@ class LinearQuantisationOp(OnnxOp):
         """The shape of x after checking scale and zero point against it."""
         block = at_least(self, "block_size", 0)
         x, s = shapes.of(value), shapes.of(scale)
-        if zero_point is not None:
-            same_shape(self, shapes, s, shapes.of(zero_point), "scale and zero point")
         granularity, axis = self.granularity(x, s)
+        if granularity == "tensor":
+            require_scalar(self, shapes, zero_point, "the zero point")
+        elif zero_point is not None:
+            same_shape(self, shapes, s, shapes.of(zero_point), "scale and zero point")
         if granularity == "axis":
             require_vector(self, shapes, scale, x[axis] if x else 1, "the scale")
         elif granularity == "block":
