@@ -1,4 +1,4 @@
-"""Holds inference of the elementwise, reduction and tensor families against the outputs of the official node tests.
+"""Holds shape inference of tensor operators against the outputs of the official node tests.
 
 Each case is inferred three times: with its inputs as constants, with their contents left to the run, and with their dimensions left
 to the run as well. What stays symbolic is evaluated on the case's inputs and must give the expected output's shape and contents.
@@ -13,7 +13,27 @@ from collections import defaultdict
 import numpy as np
 import onnx
 import pytest
-from intaglio.dialects.onnx import activation, elementwise, indexing, logical, reduction, reshaping, slicing, tensor
+from intaglio.dialects.onnx import (
+    activation,
+    attention,
+    conv,
+    elementwise,
+    image,
+    indexing,
+    logical,
+    loss,
+    matmul,
+    normalization,
+    pooling,
+    quantization,
+    random,
+    reduction,
+    reshaping,
+    rnn,
+    signal,
+    slicing,
+    tensor,
+)
 from intaglio.dialects.onnx.base import DYNAMIC, OnnxOp, WeightAttr
 from intaglio.dialects.onnx.dims import is_static, substitute
 from intaglio.dialects.onnx.shapes import Shapes
@@ -24,7 +44,27 @@ from onnx.backend.test.case.node import collect_testcases
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, FloatAttr, IntegerAttr, StringAttr, TensorType, f32, i64
 from xdsl.dialects.test import TestOp
 
-MODULES = (activation, elementwise, indexing, logical, reduction, reshaping, slicing, tensor)
+MODULES = (
+    activation,
+    attention,
+    conv,
+    elementwise,
+    image,
+    indexing,
+    logical,
+    loss,
+    matmul,
+    normalization,
+    pooling,
+    quantization,
+    random,
+    reduction,
+    reshaping,
+    rnn,
+    signal,
+    slicing,
+    tensor,
+)
 OPERATORS = {
     item.name.split(".")[1]: item
     for module in MODULES
