@@ -191,10 +191,6 @@ def _integer_unary(base: str, flag: str | None = None) -> Handler:
     return emit
 
 
-# What LLVM turns into a call to libm or compiler-rt for half, where half is a storage type.
-_CALLED_IN_HALF = ("@fma", "@maxnum", "@minnum")
-
-
 def _float(write: str) -> Handler:
     """`write` is an instruction, or `@base` for an intrinsic, of which all operands and the result have one type."""
 
@@ -204,7 +200,7 @@ def _float(write: str) -> Handler:
             e.fail(op, f"computes floats, not {op.results[0].type}")
         texts = [e.value(value) for value in op.operands]
         wide = compute_type(e, t)
-        if write in _CALLED_IN_HALF and element(t) == "half" and e.target.half != "arithmetic":
+        if write == "@fma" and element(t) == "half" and e.target.half != "arithmetic":
             wide = like(t, "float")
         if wide != t:
             texts = [extend(e, text, t, wide) for text in texts]
@@ -217,6 +213,24 @@ def _float(write: str) -> Handler:
             e.assign(op.results[0], text)
         else:
             e.bind(op.results[0], truncate(e, e.let(text), wide, t))
+
+    return emit
+
+
+def _number(relation: str, base: str) -> Handler:
+    """maxnumf and minnumf. LLVM would call fmaxf for each half, even where float is computed in: compare and select instead."""
+    native = _float(base)
+
+    def emit(e: Emitter, op: Operation) -> None:
+        t = e.type(op.results[0].type)
+        if element(t) != "half" or e.target.half == "arithmetic":
+            native(e, op)
+            return
+        i1, wide = like(t, "i1"), like(t, "float")
+        texts = [e.value(value) for value in op.operands]
+        a, b = (extend(e, text, t, wide) for text in texts)
+        chosen = e.let(f"select {i1} {e.binary(f'fcmp {relation}', wide, a, b)}, {t} {texts[0]}, {t} {texts[1]}")
+        e.assign(op.results[0], f"select {i1} {e.binary('fcmp uno', wide, b, b)}, {t} {texts[0]}, {t} {chosen}")
 
     return emit
 
@@ -407,8 +421,8 @@ HANDLERS: dict[type[Operation], Handler] = {
     arith.NegfOp: negf,
     arith.MaximumfOp: _float("@maximum"),
     arith.MinimumfOp: _float("@minimum"),
-    arith.MaxnumfOp: _float("@maxnum"),
-    arith.MinnumfOp: _float("@minnum"),
+    arith.MaxnumfOp: _number("ogt", "@maxnum"),
+    arith.MinnumfOp: _number("olt", "@minnum"),
     arith.BitcastOp: bitcast,
     arith.IndexCastOp: index_cast,
     arith.FPToSIOp: _to_integer("fptosi"),
