@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from xdsl.dialects import func, tensor
-from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp, TensorType
 from xdsl.ir import Block, Region, SSAValue
 
 from ...dialects import dispatch
@@ -49,7 +49,7 @@ def onnx_to_linalg(module: ModuleOp, shapes: Shapes, weights: Mapping[str, np.nd
     if missing:
         raise UnsupportedError("ITG3000", "the model uses what cannot be compiled yet:\n    " + "\n    ".join(missing))
     source = main_function(module)
-    types = [_storage_type(a) for a in source.body.block.args]
+    types = [_storage_type(a, shapes) for a in source.body.block.args]
     body = Block(arg_types=types)
     lowered = ModuleOp([])
     b = Lowering(shapes, body, lowered.body.block, target)
@@ -155,8 +155,9 @@ def _tie_symbol(b: Lowering, d: SymDim, here: SSAValue, argument: SSAValue, axis
     b.require(same.value, "ITG5003", f"dimension {axis} of input {argument.name_hint} must equal {d}")
 
 
-def _storage_type(value: SSAValue) -> TensorType:
+def _storage_type(value: SSAValue, shapes: Shapes) -> TensorType:
     if not isinstance(value.type, TensorType):
         raise UnsupportedError("ITG3006", f"input {value.name_hint} is a {value.type}: only tensors can be inputs yet")
-    return TensorType(storage(element_type(value)), value.type.get_shape())
+    dims = [d if isinstance(d, int) else DYNAMIC_INDEX for d in shapes.of(value)]
+    return TensorType(storage(element_type(value)), dims)
 

@@ -131,7 +131,7 @@ def erf(b: FloatBuilder, x: Real) -> Real:
     a = b.at_most(abs(x), t.flat_erf)
     q, k = parts(b, -a * b.horner(a, t.erf))
     s = power_of_two(b, k, 0)
-    return ((1.0 - s) - s * q).with_sign_of(x)
+    return b.fma(-q, s, 1.0 - s).with_sign_of(x)
 
 
 def reduced(b: FloatBuilder, x: Real) -> tuple[Real, Bits]:
@@ -153,13 +153,12 @@ def power_of_two(b: FloatBuilder, k: Bits, shift: int) -> Real:
 
 
 def scaled(b: FloatBuilder, p: Real, k: Bits) -> Real:
-    """p 2^n for p in [0.7, 1.5], rounded once where that is subnormal, infinite where it is too large.
+    """p 2^n for p in [0.7, 1.5], rounded once where that is subnormal, infinite where it is too large; NaN stays.
 
-    Half of n goes into p's exponent, which is exact, and half into a factor, so that neither leaves the range by itself.
+    Two factors of about 2^(n/2), so that neither leaves the range by itself.
     """
     half = k >> 1
-    rest = (k - half) << b.format.mantissa
-    return (p.bits + rest).real * power_of_two(b, half, 0)
+    return p * power_of_two(b, half, 0) * power_of_two(b, k - half, 0)
 
 
 def _hyperbolic(b: FloatBuilder, x: Real) -> tuple[Real, Real, Real, Real]:

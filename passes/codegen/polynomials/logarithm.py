@@ -25,8 +25,8 @@ ATANH = {
     ),
 }
 
-# Beyond these, x^2 + 1 rounds to x^2.
-SQUARE_ONLY = {32: 2.0**13, 64: 2.0**28}
+# Beyond these, asinh x and acosh x are log 2x, and log x is log(1 + x); their squares are still finite.
+HUGE = {32: 2.0**28, 64: 2.0**56}
 
 
 def log(b: FloatBuilder, x: Real) -> Real:
@@ -61,14 +61,14 @@ def log1p(b: FloatBuilder, x: Real) -> Real:
 def asinh(b: FloatBuilder, x: Real) -> Real:
     a = abs(x)
     square = a * a
-    large = a > SQUARE_ONLY[b.width]
+    large = a > HUGE[b.width]
     u = b.select(large, a, a + square / ((square + 1.0).sqrt() + 1.0))
     return (log1p(b, u) + b.select(large, LOG_2, 0.0)).with_sign_of(x)
 
 
 def acosh(b: FloatBuilder, x: Real) -> Real:
     t = x - 1.0
-    large = x > SQUARE_ONLY[b.width]
+    large = x > HUGE[b.width]
     u = b.select(large, x, t + b.fma(t, t, t + t).sqrt())
     return b.select(x >= 1.0, log1p(b, u) + b.select(large, LOG_2, 0.0), nan)
 

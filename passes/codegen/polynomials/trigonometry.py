@@ -29,9 +29,9 @@ class CircleTable:
 TABLES = {
     32: CircleTable(
         half_pi=(1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
-        # 2^-28.0 and 2^-33.3 on |r| < 0.787
-        sin=(-0.16666655, 0.00833219, -0.0001951842),
-        cos=(0.041666646, -0.0013887301, 2.443063e-05),
+        # 2^-34.8 and 2^-30.6 on |r| < 0.95
+        sin=(-0.16666667, 0.008333361, -0.00019844579, 2.7433973e-06),
+        cos=(0.041666605, -0.0013885633, 2.4270938e-05),
         # 2^-27.6 on |r| < 0.5
         asin=(0.16666754, 0.07495248, 0.045476727, 0.024147784, 0.042220376),
         # 2^-30.5 on |r| < 0.415
@@ -40,14 +40,14 @@ TABLES = {
     ),
     64: CircleTable(
         half_pi=(1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33),
-        # 2^-58.0 and 2^-64.2 on |r| < 0.787
+        # 2^-64.4 and 2^-59.8 on |r| < 0.95
         sin=(
-            -0.16666666666666632, 0.008333333333322455, -0.0001984126982981406, 2.7557313687828922e-06, -2.5050756755021345e-08,
-            1.5896684081859678e-10,
+            -0.16666666666666666, 0.008333333333333102, -0.0001984126984107537, 2.7557319146419515e-06, -2.5052091882117933e-08,
+            1.6057120823879083e-10, -7.531507164433482e-13,
         ),
         cos=(
-            0.0416666666666666, -0.0013888888888874441, 2.4801587289635846e-05, -2.755731438729265e-07, 2.0875727030673864e-09,
-            -1.1359800850101787e-11,
+            0.04166666666666601, -0.0013888888888790479, 2.4801587246398277e-05, -2.7557304032408644e-07, 2.0874552047835452e-09,
+            -1.130860072116523e-11,
         ),
         # 2^-59.8 on |r| < 0.5
         asin=(
@@ -132,8 +132,8 @@ def atan2(b: FloatBuilder, y: Real, x: Real) -> Real:
 def _quadrant(b: FloatBuilder, x: Real) -> tuple[Real, Real, Bits]:
     """sin and cos of |x| - n pi/2, and bits that end in those of n.
 
-    The remainder is accurate relative to itself up to |x| = 2^22 (f32), 2^51 (f64). Beyond, only its bounds are kept: results
-    stay in [-1, 1] but mean nothing.
+    n may be off the nearest by a tenth where x is large: the polynomials reach beyond pi/4 for that. The remainder is accurate
+    relative to itself up to |x| = 2^22 (f32), 2^51 (f64). Beyond, only its bounds are kept: results stay in [-1, 1] but mean nothing.
     """
     t = TABLES[b.width]
     a = abs(x)
@@ -141,7 +141,7 @@ def _quadrant(b: FloatBuilder, x: Real) -> tuple[Real, Real, Bits]:
     r = a
     for part in t.half_pi:  # each product is exact, and so is the first difference
         r = b.fma(n, -part, r)
-    r = b.clamp(r, -0.8, 0.8)
+    r = b.clamp(r, -0.95, 0.95)
     z = r * r
     s = b.fma(r * z, b.horner(z, t.sin), r)
     c = b.fma(z * z, b.horner(z, t.cos), b.fma(z, -0.5, 1.0))

@@ -1,0 +1,92 @@
+"""The way of a program down the levels: one readable function a level, each saying why its passes stand in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from ..backends.target import Target
+from ..passes.codegen.lower_asserts import LowerAsserts
+from ..passes.codegen.lower_executables import LowerExecutables
+from ..passes.dispatch.bufferize import Bufferize, port_attributes
+from ..passes.dispatch.form_dispatches import FormDispatches
+from ..passes.dispatch.fuse_elementwise import FuseElementwise
+from ..passes.onnx_to_linalg import main_function, onnx_to_linalg
+from .importer import ImportedModel
+from .ports import ports_of
+
+LEVELS = ("onnx", "linalg", "dispatch", "loops")
+"""The IR levels in order; below them are llvm, asm and obj."""
+
+
+@dataclass
+class Lowered:
+    """A program on one of its levels: `module` and the weights it names. `inputs`/`outputs` are described by `main`'s attributes."""
+
+    module: ModuleOp
+    weights: dict[str, np.ndarray]
+    defaults: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+Observer = Callable[[str, ModuleOp], None]
+"""Called with each level's name and module once the level is reached: dumps, verification, progress displays."""
+
+
+def run_passes(module: ModuleOp, passes: list[ModulePass]) -> None:
+    """Runs passes over a module in order."""
+    context = Context()
+    for one in passes:
+        one.apply(context, module)
+
+
+def onnx_level(imported: ImportedModel, target: Target) -> None:
+    """Simplifies the graph in its own terms."""
+
+
+def linalg_level(imported: ImportedModel, target: Target) -> Lowered:
+    """Says what is computed, per element."""
+    lowered = onnx_to_linalg(imported.module, imported.shapes, imported.weights, target)
+    inputs, outputs = ports_of(imported)
+    main_function(lowered.module).attributes.update(port_attributes(inputs, outputs))
+    return Lowered(lowered.module, lowered.weights, imported.defaults)
+
+
+def dispatch_level(program: Lowered, target: Target) -> None:
+    """Decides what runs as one kernel."""
+    run_passes(
+        program.module,
+        [
+            FuseElementwise(),  # before grouping: a chain fused into its consumer is one member, not many
+            FormDispatches(),
+        ],
+    )
+
+
+def loops_level(program: Lowered, target: Target) -> None:
+    """Decides how each kernel is computed on this target, and where every tensor lies."""
+    run_passes(
+        program.module,
+        [
+            LowerExecutables(target),
+            LowerAsserts(),  # before buffers: a kernel that checks its data takes the status cell as one more buffer
+            Bufferize(),
+        ],
+    )
+
+
+def lower_to_loops(imported: ImportedModel, target: Target, observe: Observer = lambda level, module: None) -> Lowered:
+    """The whole way from the onnx dialect to the loop level."""
+    onnx_level(imported, target)
+    observe("onnx", imported.module)
+    program = linalg_level(imported, target)
+    observe("linalg", program.module)
+    dispatch_level(program, target)
+    observe("dispatch", program.module)
+    loops_level(program, target)
+    observe("loops", program.module)
+    return program
