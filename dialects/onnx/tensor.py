@@ -328,7 +328,7 @@ class IdentityOp(OnnxOp):
 
     @override
     def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:
-        return moved(shapes, self.x, lambda contents: contents)
+        return moved(shapes, self.x, lambda contents: contents) if isinstance(self.x.type, TensorType) else ()
 
 
 @operator(since=28)
