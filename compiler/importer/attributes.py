@@ -22,7 +22,7 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.ir import Attribute
-from xdsl.irdl import AnyOf, AttrConstraint, BaseAttr, EqAttrConstraint, ParamAttrConstraint, PropertyDef
+from xdsl.irdl import AnyOf, AttrConstraint, BaseAttr, EqAttrConstraint, OptRegionDef, ParamAttrConstraint, PropertyDef
 
 from ...dialects.onnx.base import OnnxOp, WeightAttr
 from ...dialects.onnx.types import BY_NUMPY
@@ -33,18 +33,23 @@ from .types import ir_type
 _INLINE = 16
 """Integer tensors of at most this many elements stand in the IR itself: they are shapes and axes, which rewrites want to see."""
 
-SEGMENTS = ("operandSegmentSizes", "resultSegmentSizes")
+SEGMENTS = ("operandSegmentSizes", "resultSegmentSizes", "regionSegmentSizes")
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What the importer needs of an operator class: its operands and results as (name, constraint, optional, variadic)."""
+    """What the importer needs of an operator class.
+
+    operands, results: (name, constraint, optional, variadic) of each; attributes: the type of each; required: attributes
+    and subgraphs that must be given; regions: subgraphs; counts_regions: whether the class has optional ones.
+    """
 
     operands: list[tuple[str, Any, bool, bool]]
     results: list[tuple[str, Any, bool, bool]]
     attributes: dict[str, str]
     required: frozenset[str]
     regions: tuple[str, ...]
+    counts_regions: bool
 
     @property
     def attribute_names(self) -> list[str]:
@@ -59,8 +64,14 @@ def signature(cls: type[OnnxOp]) -> Signature:
         cls.operand_defs(),
         cls.result_defs(),
         {name: _kind_of_constraint(p.constr) for name, p in properties.items()},
-        frozenset(name for name, p in properties.items() if type(p) is PropertyDef),
+        frozenset(
+            (
+                *(name for name, p in properties.items() if type(p) is PropertyDef),
+                *(name for name, d in definition.regions if not isinstance(d, OptRegionDef)),
+            )
+        ),
         tuple(name for name, _ in definition.regions),
+        SEGMENTS[2] in definition.properties,
     )
 
 
@@ -112,7 +123,7 @@ def check_attributes(node: Node, sig: Signature) -> None:
         if given != wanted and not (given == "an empty list" and wanted.endswith("S")):
             shown = "" if given in ("GRAPH", "TENSOR", "TENSORS", "TYPE_PROTO") else f" ({str(value)[:60]})"
             raise node.problem("ITG1102", f"attribute {name} must be of type {wanted}, but is {given}{shown}")
-    for name in (*sorted(sig.required), *sig.regions):
+    for name in sorted(sig.required):
         if name not in node.attributes:
             raise node.problem("ITG1103", f"attribute {name} is required and missing")
 

@@ -238,13 +238,15 @@ class GraphBuilder:
         if cls.name == "onnx.If" and not scope.repeated and self._take_branch(node, operands, scope):
             return
         relations = len(self.shapes.relations)
-        regions = [self._region(node, name, operands, scope) for name in sig.regions]
+        regions = [self._region(node, name, operands, scope) for name in sig.regions if name in node.attributes]
         if sig.regions:
             # The operator infers its subgraphs again, for every iteration; what was noted on the way holds for the first only.
             del self.shapes.relations[relations:]
-        store = lambda hint, array: self.store(hint, array)  # noqa: E731
+        props = properties(node, sig, self.store)
+        if sig.counts_regions:
+            props[SEGMENTS[2]] = segment_sizes(tuple(int(name in node.attributes) for name in sig.regions))
         counts = _result_counts(node, sig)
-        results = self._operation(cls, node, operands, sizes, properties(node, sig, store), regions, counts, scope)
+        results = self._operation(cls, node, operands, sizes, props, regions, counts, scope)
         names = _result_names(node, sig)
         for name, value in zip(names, results, strict=True):
             if name:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import NoneType, i1, i64
+from xdsl.dialects.builtin import NoneType, f32, f64, i1, i64
 from xdsl.ir import Attribute, Block, SSAValue
 
 from ...dialects.onnx.containers import element_in, kind_of, known
 from ...dialects.onnx.control import enter
 from ...dialects.onnx.shapes import Members, Shapes
 from .graph import Graph, Node
-from .types import declared_dims
+from .types import declared_dims, element_ir
 
 
 def enter_arguments(shapes: Shapes, node: Node, graph: Graph, block: Block, operands: Sequence[SSAValue]) -> None:
@@ -69,8 +69,20 @@ def _members(shapes: Shapes, node: Node, graph: Graph, operands: Sequence[SSAVal
     return [("tensor", element_in(v), known(shapes, v)) for v in operands]
 
 
+def _scores(shapes: Shapes, node: Node, graph: Graph, operands: Sequence[SSAValue]) -> list[_State]:
+    q, k = (shapes.of(v) for v in operands[:2])
+    if len(q) != 4 or len(k) != 4:
+        raise node.problem("ITG1007", f"q and k must have rank 4, but have ranks {len(q)} and {len(k)}")
+    number = node.attributes.get("softmax_precision")
+    if number is None:
+        element = f64 if element_in(operands[0]) == f64 else f32
+    else:
+        element = element_ir(number)
+    return [("tensor", element, (q[0], q[1], q[2], k[2]))]
+
+
 def _state(shapes: Shapes, value: SSAValue) -> _State:
     return kind_of(value), element_in(value), known(shapes, value)
 
 
-_ENTRIES = {"Loop": _loop, "Scan": _scan, "SequenceMap": _members}
+_ENTRIES = {"Loop": _loop, "Scan": _scan, "SequenceMap": _members, "FlexAttention": _scores}

@@ -31,8 +31,12 @@ def scales_to_input(node: OldNode, tools: Tools) -> None:
 
 @adapter("Upsample", before=CURRENT)
 def upsample_is_resize(node: OldNode, tools: Tools) -> None:
-    """Withdrawn at opset 10 in favour of Resize."""
-    node.op_type, node.version = "Resize", 10
+    """Withdrawn at opset 10 in favour of Resize. Scales are 1 or more, so that nearest always rounded down."""
+    if len(node.inputs) != 2:
+        raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but took 2 at operator set 9")
+    if node.attributes.get("mode", "nearest") == "nearest" and tools.known(node.inputs[1]) is None:
+        node.become("Resize", [node.inputs[0], "", node.inputs[1]], **_nearest("floor"))
+        return
     asymmetric_resize(node, tools)
 
 
