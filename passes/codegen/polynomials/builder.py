@@ -6,7 +6,7 @@ moves an integer in or out of a mantissa at the cost of one addition, on every t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, nan
@@ -60,12 +60,12 @@ class Constants:
     """The constants made so far: one operation a value, at the top of `block`, whatever number of expansions use it."""
 
     block: Block
-    made: dict[tuple[Attribute, int | float, bool], SSAValue] = field(default_factory=dict)
+    made: dict[tuple[Attribute, str], SSAValue] = field(default_factory=dict)
 
     def get(self, t: Attribute, value: int | float) -> SSAValue:
         """The constant of type `t`, a splat where that is a vector."""
-        # -0.0 equals 0.0 and a NaN not even itself: both would be found wrongly or never.
-        key = (t, repr(value) if value != value else value, str(value)[0] == "-")
+        # By its spelling: -0.0 equals 0.0, and a NaN not even itself.
+        key = (t, repr(value))
         if (found := self.made.get(key)) is None:
             op = arith.ConstantOp.create(properties={"value": _attribute(t, value)}, result_types=[t])
             if (first := self.block.first_op) is None:
@@ -80,8 +80,9 @@ def _attribute(t: Attribute, value: int | float) -> Attribute:
     if isinstance(t, VectorType):
         return DenseIntOrFPElementsAttr.from_list(t, [value])
     if isinstance(t, IntegerType):
-        return IntegerAttr(value, t)
-    return FloatAttr(value, t)
+        return IntegerAttr(int(value), t)
+    assert isinstance(t, Float32Type | Float64Type)
+    return FloatAttr(float(value), t)
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,9 +244,9 @@ class FloatBuilder:
     # Construction
 
     def emit(
-        self, op: type[Operation], operands: Sequence[SSAValue], t: Attribute, properties: dict[str, Attribute] | None = None
+        self, op: type[Operation], operands: Sequence[SSAValue], t: Attribute, properties: Mapping[str, Attribute] | None = None
     ) -> SSAValue:
-        built = op.create(operands=operands, result_types=[t], properties=properties or {})
+        built = op.create(operands=operands, result_types=[t], properties=dict(properties or {}))
         self.ops.append(built)
         return built.results[0]
 
@@ -319,10 +320,10 @@ class FloatBuilder:
         shifted = self.fma(x, factor, self.format.shifter)
         return shifted - self.format.shifter, shifted.bits
 
-    def positive(self, x: Real, result: Real, at_zero: float = -inf) -> Real:
-        """`result` where 0 < x < inf; inf at inf, `at_zero` at either zero, NaN for the rest: how every logarithm ends."""
+    def positive(self, x: Real, result: Real) -> Real:
+        """`result` where 0 < x < inf; inf at inf, -inf at either zero, NaN for the rest: how every logarithm ends."""
         finite = self.select(x < inf, result, inf)
-        return self.select(x > 0.0, finite, self.select(x.equals(0.0), at_zero, nan))
+        return self.select(x > 0.0, finite, self.select(x.equals(0.0), -inf, nan))
 
 
 OVERFLOWING = frozenset((arith.AddiOp, arith.SubiOp, arith.ShLIOp))
