@@ -63,9 +63,9 @@ class RegionOp(OnnxOp):
         for name, arguments, results in self.expected():
             block = self.block(name)
             if len(block.args) != arguments:
-                raise self.fail("ITG2151", f"{name} must take {arguments} inputs, but takes {len(block.args)}")
+                raise self.fail("ITG2221", f"{name} must take {arguments} inputs, but takes {len(block.args)}")
             if len(self.yielded(name)) != results:
-                raise self.fail("ITG2151", f"{name} must give {results} outputs, but gives {len(self.yielded(name))}")
+                raise self.fail("ITG2221", f"{name} must give {results} outputs, but gives {len(self.yielded(name))}")
 
     @override
     def verify_(self) -> None:
@@ -78,7 +78,7 @@ class RegionOp(OnnxOp):
         """The one block of a subgraph."""
         region: Region = getattr(self, name)
         if len(region.blocks) != 1 or not isinstance(region.block.last_op, YieldOp):
-            raise self.fail("ITG2150", f"{name} must be one block that ends in onnx.yield")
+            raise self.fail("ITG2220", f"{name} must be one block that ends in onnx.yield")
         return region.block
 
     def yielded(self, name: str) -> Sequence[SSAValue]:
@@ -94,7 +94,7 @@ class RegionOp(OnnxOp):
             shapes.set_members(result, members)
             return None
         if not isinstance(members, tuple):
-            raise self.fail("ITG2152", f"the rank of {result.name_hint or 'a result'} differs between branches or iterations")
+            raise self.fail("ITG2222", f"the rank of {result.name_hint or 'a result'} differs between branches or iterations")
         return filled(members, lambda axis: shapes.result_symbol(result, axis))
 
     def leave_element(self, shapes: Shapes, result: SSAValue, inner: SSAValue) -> Attribute:
@@ -168,7 +168,7 @@ class IfOp(RegionOp):
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         self.check()
         if shapes.of(self.cond) not in ((), (1,)):
-            raise self.fail("ITG2153", f"cond must be a scalar, but has shape {shapes.of(self.cond)}")
+            raise self.fail("ITG2223", f"cond must be a scalar, but has shape {shapes.of(self.cond)}")
         for name in self.taken(shapes):
             shapes.infer_block(self.block(name))
         return [self._result(shapes, result, inner) for result, inner in self._inner(shapes)]
@@ -181,7 +181,7 @@ class IfOp(RegionOp):
         types = {(kind_of(v), element_in(v)) for v in inner}
         if len(types) > 1:
             found = " and ".join(sorted(f"{kind} of {element}" for kind, element in types))
-            raise self.fail("ITG2154", f"the branches give {found} for one output")
+            raise self.fail("ITG2224", f"the branches give {found} for one output")
         shared: list[Members] = [escaped(self, shapes, known(shapes, v)) for v in inner]
         return self.leave(shapes, result, kind_of(inner[0]), reduce(join, shared))
 
@@ -233,17 +233,17 @@ class IteratingOp(RegionOp):
             if after == carried:
                 return carried
             carried = [_widened(m) for m in after] if round_ >= ROUNDS_BEFORE_WIDENING else after
-        raise self.fail("ITG2155", "the shapes of carried values do not settle")
+        raise self.fail("ITG2225", "the shapes of carried values do not settle")
 
     def _next(self, shapes: Shapes, initial: SSAValue, before: Members, following: SSAValue) -> Members:
         if element_in(initial) != element_in(following):
-            raise self.fail("ITG2156", f"a carried value turns from {element_in(initial)} into {element_in(following)}")
+            raise self.fail("ITG2226", f"a carried value turns from {element_in(initial)} into {element_in(following)}")
         if (kind_of(initial) == "tensor") != (kind_of(following) == "tensor"):
-            raise self.fail("ITG2156", f"a carried value turns from a {kind_of(initial)} into a {kind_of(following)}")
+            raise self.fail("ITG2226", f"a carried value turns from a {kind_of(initial)} into a {kind_of(following)}")
         after = join(before, escaped(self, shapes, known(shapes, following)))
         if kind_of(initial) == "tensor" and after is None:
             ranks = f"{len(shapes.of(initial))} to {len(shapes.of(following))}"
-            raise self.fail("ITG2157", f"the rank of a carried value changes from {ranks}")
+            raise self.fail("ITG2227", f"the rank of a carried value changes from {ranks}")
         return after
 
 
@@ -275,14 +275,14 @@ class LoopOp(IteratingOp):
         super().check()
         if len(self.v_final_and_scan_outputs) < len(self.v_initial):
             found = len(self.v_final_and_scan_outputs)
-            raise self.fail("ITG2151", f"has {len(self.v_initial)} carried values, but only {found} results")
+            raise self.fail("ITG2221", f"has {len(self.v_initial)} carried values, but only {found} results")
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         self.check()
         for scalar in (self.max_trips, self.cond):
             if scalar is not None and shapes.of(scalar) not in ((), (1,)):
-                raise self.fail("ITG2153", f"M and cond must be scalars, but one has shape {shapes.of(scalar)}")
+                raise self.fail("ITG2223", f"M and cond must be scalars, but one has shape {shapes.of(scalar)}")
         counter, condition, *arguments = self.block("body").args
         enter(shapes, counter, "tensor", i64, declared_scalar(counter))
         enter(shapes, condition, "tensor", i1, declared_scalar(condition))
@@ -331,7 +331,7 @@ class LoopOp(IteratingOp):
 def _scanned_element(op: RegionOp, shapes: Shapes, result: SSAValue, inner: SSAValue, axis_of: Any) -> Shape:
     """The shape of one iteration's part of a scan output; `axis_of` says where its axes stand in the whole result."""
     if kind_of(inner) != "tensor":
-        raise op.fail("ITG2158", f"a scan output must be a tensor, but is a {kind_of(inner)}")
+        raise op.fail("ITG2228", f"a scan output must be a tensor, but is a {kind_of(inner)}")
     members = escaped(op, shapes, shapes.of(inner))
     assert isinstance(members, tuple)  # a tensor of known shape
     return filled(members, lambda axis: shapes.result_symbol(result, axis_of(axis)))
@@ -368,17 +368,17 @@ class ScanOp(IteratingOp):
     def check(self) -> None:
         scanned, operands, results = self.attr("num_scan_inputs"), len(self.operands), len(self.results)
         if not 1 <= scanned <= operands:
-            raise self.fail("ITG2159", f"num_scan_inputs is {scanned}, but there are {operands} inputs")
+            raise self.fail("ITG2229", f"num_scan_inputs is {scanned}, but there are {operands} inputs")
         if results < self.states:
-            raise self.fail("ITG2151", f"has {self.states} states, but only {results} results")
+            raise self.fail("ITG2221", f"has {self.states} states, but only {results} results")
         super().check()
         for direction, count in (("input", scanned), ("output", results - self.states)):
             for kind in ("axes", "directions"):
                 given = self.attr(f"scan_{direction}_{kind}")
                 if given is not None and len(given) != count:
-                    raise self.fail("ITG2159", f"scan_{direction}_{kind} has {len(given)} entries for {count} scan {direction}s")
+                    raise self.fail("ITG2229", f"scan_{direction}_{kind} has {len(given)} entries for {count} scan {direction}s")
             if any(d not in (0, 1) for d in self.attr(f"scan_{direction}_directions") or ()):
-                raise self.fail("ITG2159", f"scan_{direction}_directions must be 0 or 1")
+                raise self.fail("ITG2229", f"scan_{direction}_directions must be 0 or 1")
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:

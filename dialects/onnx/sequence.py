@@ -87,7 +87,7 @@ class SequenceEmptyOp(SequenceResultOp):
 
     @override
     def member_element(self) -> Attribute:
-        number = self.attr("dtype") or 1
+        number = 1 if self.dtype is None else self.attr("dtype")
         if number not in BY_NUMBER:
             raise self.fail("ITG2161", f"dtype {number} is no element type", "use a number of TensorProto.DataType")
         return BY_NUMBER[number].ir

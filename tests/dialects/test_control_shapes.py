@@ -184,11 +184,11 @@ def test_loop_fills_an_empty_sequence(model: Model) -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (lambda i, c, v: [c, inner("NonZero", v)], "ITG2156"),
-        (lambda i, c, v: [c, inner("Shape", inner("Add", v, v))], "ITG2156"),
-        (lambda i, c, v: [c, inner("ConcatFromSequence", inner("SequenceConstruct", v, v), axis=0, new_axis=1)], "ITG2157"),
-        (lambda i, c, v: [c, v, v], "ITG2151"),
-        (lambda i, c, v: [c], "ITG2151"),
+        (lambda i, c, v: [c, inner("NonZero", v)], "ITG2226"),
+        (lambda i, c, v: [c, inner("Shape", inner("Add", v, v))], "ITG2226"),
+        (lambda i, c, v: [c, inner("ConcatFromSequence", inner("SequenceConstruct", v, v), axis=0, new_axis=1)], "ITG2227"),
+        (lambda i, c, v: [c, v, v], "ITG2221"),
+        (lambda i, c, v: [c], "ITG2221"),
     ],
 )
 def test_loop_refuses(model: Model, body: Body, code: str) -> None:
@@ -199,9 +199,9 @@ def test_loop_refuses(model: Model, body: Body, code: str) -> None:
 def test_subgraphs_are_verified() -> None:
     x = TestOp(result_types=[TensorType(f32, [])]).results[0]
     trips = TestOp(result_types=[TensorType(i64, [])]).results[0]
-    with pytest.raises(VerifyException, match="ITG2151"):
+    with pytest.raises(VerifyException, match="ITG2221"):
         typed_loop(trips, x, subgraph(2, lambda i, c: [c, x])).verify_()
-    with pytest.raises(VerifyException, match="ITG2150"):
+    with pytest.raises(VerifyException, match="ITG2220"):
         typed_loop(trips, x, Region(Block())).verify_()
 
 
@@ -239,12 +239,12 @@ def test_scan(model: Model) -> None:
 @pytest.mark.parametrize(
     ("attributes", "code"),
     [
-        ({"num_scan_inputs": 3}, "ITG2159"),
-        ({"num_scan_inputs": 0}, "ITG2159"),
-        ({"num_scan_inputs": 1, "scan_input_axes": [0, 0]}, "ITG2159"),
+        ({"num_scan_inputs": 3}, "ITG2229"),
+        ({"num_scan_inputs": 0}, "ITG2229"),
+        ({"num_scan_inputs": 1, "scan_input_axes": [0, 0]}, "ITG2229"),
         ({"num_scan_inputs": 1, "scan_input_axes": [2]}, "ITG2164"),
         ({"num_scan_inputs": 1, "scan_output_axes": [-3]}, "ITG2164"),
-        ({"num_scan_inputs": 1, "scan_output_directions": [2]}, "ITG2159"),
+        ({"num_scan_inputs": 1, "scan_output_directions": [2]}, "ITG2229"),
         ({"num_scan_inputs": 2, "scan_input_axes": [0, 0]}, "ITG2104"),
     ],
 )
