@@ -11,9 +11,15 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeAlias
 
+from ...errors import ShapeError
+
 Dim: TypeAlias = "int | SymDim"
 Shape: TypeAlias = "tuple[int | SymDim, ...]"
 Monomial: TypeAlias = "tuple[Symbol | Call, ...]"
+
+LONGEST = 1 << 16
+"""Expressions whose text, or whose product before it is collected, grows beyond this are refused: no real model comes near, and
+repeated squaring would never end."""
 
 UNBOUNDED = 2**31 - 1
 """Exported slices say "to the end" with a huge constant; anything at least this large counts as beyond every dimension."""
@@ -53,6 +59,8 @@ class SymDim:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", _text(self.terms))
+        if len(self.text) > LONGEST:
+            raise _too_large()
 
     @staticmethod
     def symbol(name: str, *, size: bool = True) -> SymDim:
@@ -84,6 +92,8 @@ class SymDim:
         return (self * -1) + other
 
     def __mul__(self, other: Dim) -> Dim:
+        if isinstance(other, SymDim) and len(self.terms) * len(other.terms) > LONGEST:
+            raise _too_large()
         return _from_terms((_product(m, n), a * b) for m, a in self.terms for n, b in _terms(other))
 
     __rmul__ = __mul__
@@ -110,6 +120,10 @@ class SymDim:
                 else:
                     found.update(s for arg in atom.args if isinstance(arg, SymDim) for s in arg.symbols())
         return frozenset(found)
+
+
+def _too_large() -> ShapeError:
+    return ShapeError("ITG2109", "the expression of a dimension grows too large", hint="fix dimensions that the model leaves open")
 
 
 def symbol(name: str, *, size: bool = True) -> SymDim:

@@ -37,19 +37,22 @@ class GatherOp(OnnxOp):
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         data = of_rank_at_least(self, shapes, self.data, "data", 1)
         axis = axis_in(self, self.attr("axis"), len(data))
+        size, indices = data[axis], shapes.contents(self.indices)
+        if indices is not None and isinstance(size, int):
+            self._check(indices, axis, size)
         return ((*data[:axis], *shapes.of(self.indices), *data[axis + 1 :]),)
+
+    def _check(self, indices: np.ndarray, axis: int, size: int) -> None:
+        wrong = next((i for i in indices.flat if isinstance(i, int) and not -size <= i < size), None)
+        if wrong is not None:
+            raise self.fail("ITG2152", f"index {wrong} is out of range for dimension {axis} of size {size}")
 
     @override
     def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:
         data, indices = known(shapes, self.data), shapes.contents(self.indices)
         if data is None or indices is None or any(not isinstance(i, int) for i in indices.flat):
             return ()
-        axis = self.attr("axis")
-        size = data.shape[axis]
-        wrong = next((i for i in indices.flat if not -size <= i < size), None)
-        if wrong is not None:
-            raise self.fail("ITG2152", f"index {wrong} is out of range for dimension {axis} of size {size}")
-        return (np.take(data, indices.astype(np.int64), axis=axis),)
+        return (np.take(data, indices.astype(np.int64), axis=self.attr("axis")),)
 
 
 @operator(since=13)

@@ -36,7 +36,7 @@ class ReduceOp(OnnxOp):
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         shape = shapes.of(self.operands[0])
         axes = reduced_axes(self, shapes)
-        keepdims = self.attr("keepdims") != 0
+        keepdims = self.attr("keepdims") == 1
         if axes is not None:
             return (without_axes(shape, axes, keepdims),)
         return (self._shape_for_axes_of_the_run(shapes, shape, keepdims),)
@@ -217,7 +217,7 @@ class ArgOp(OnnxOp):
         axis = axis_in(self, self.attr("axis"), len(shape))
         if shape[axis] == 0:
             raise self.fail("ITG2144", f"dimension {axis} is 0 and has no element to choose")
-        return (without_axes(shape, (axis,), self.attr("keepdims") != 0),)
+        return (without_axes(shape, (axis,), self.attr("keepdims") == 1),)
 
 
 @operator(since=13)

@@ -230,6 +230,7 @@ class Shapes:
         variables = _bound_variables(op)
         for result, shape, element, constraint in zip(op.results, shapes, elements, _result_constraints(op), strict=True):
             if shape is not None:
+                _require_sizes(op, shape)
                 self.set(result, shape)
             refined = _result_type(result, shape, element, constraint, variables)
             if refined is not None and refined != result.type:
@@ -243,6 +244,13 @@ class Shapes:
         for op in block.ops:
             if isinstance(op, OnnxOp):
                 self.infer_op(op)
+
+
+def _require_sizes(op: OnnxOp, shape: Shape) -> None:
+    """Whatever the operands say, a size is a 64-bit integer of 0 or more."""
+    for d in shape:
+        if isinstance(d, int) and not 0 <= d < 2**63:
+            raise op.fail("ITG2108", f"a result would have the dimension {d}")
 
 
 def _per_result(op: OnnxOp, declared: Sequence[Any]) -> list[Any]:
