@@ -12,7 +12,18 @@ from functools import cached_property
 from math import inf, nan
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, Float32Type, FloatAttr, IntegerAttr, IntegerType, VectorType, f32, f64, i1
+from xdsl.dialects.builtin import (
+    DenseIntOrFPElementsAttr,
+    Float32Type,
+    Float64Type,
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+    VectorType,
+    f32,
+    f64,
+    i1,
+)
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ....errors import UnsupportedError
