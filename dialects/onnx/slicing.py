@@ -202,6 +202,8 @@ def _forward(size: Dim, start: Dim, end: Dim) -> Dim:
     Taken apart into the least of differences, so that the last k of n elements are min(k, n) and not n - max(0, n - k).
     """
     low, high = _from_front(start, size), _from_front(end, size)
+    if non_negative(low - high):
+        return 0
     span = minimum(high - low, size - low)
     if not non_negative(low):
         span = minimum(span, minimum(high, size))
