@@ -116,9 +116,9 @@ class SplitOp(OnnxOp):
 
 @dataclass(frozen=True)
 class Cut:
-    """One axis of a Slice: `start` counted from the front and within the axis, `step`, and the number of elements taken.
+    """One axis of a Slice: `count` positions from `start`, counted from the front, on by `step`.
 
-    A start is only given for known signs of the step; `start` is None where the sign of the step is not known.
+    start is None where the run reads the step and so decides the direction; it means nothing where count is 0.
     """
 
     axis: int
