@@ -16,6 +16,7 @@ from ..passes.codegen.lower_executables import LowerExecutables
 from ..passes.dispatch.bufferize import Bufferize, port_attributes
 from ..passes.dispatch.form_dispatches import FormDispatches
 from ..passes.dispatch.fuse_elementwise import FuseElementwise
+from ..passes.dispatch.fuse_epilogue import FuseEpilogue
 from ..passes.onnx_to_linalg import main_function, onnx_to_linalg
 from .importer import ImportedModel
 from .ports import ports_of
@@ -61,7 +62,8 @@ def dispatch_level(program: Lowered, target: Target) -> None:
     run_passes(
         program.module,
         [
-            FuseElementwise(),  # before grouping: a chain fused into its consumer is one member, not many
+            FuseElementwise(),  # first: a chain becomes one generic, which then is one epilogue or one member of a group
+            FuseEpilogue(),  # before grouping: what a contraction takes with it is not left for others
             FormDispatches(),
         ],
     )

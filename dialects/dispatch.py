@@ -174,7 +174,8 @@ class YieldOp(IRDLOperation):
 class ContractOp(IRDLOperation):
     """A contraction on packed operands with an elementwise epilogue: matmul, batched matmul and convolution alike.
 
-    kind "matmul": lhs [batch.., K/c, M, c], rhs [batch.., N/w, K/c, 1, 1, c, w] or without batch, result [batch.., M, N].
+    kind "matmul": lhs [batch.., K/c, M, c], rhs [batch.., N/w, K/c, c, w], result [batch.., rows.., N] where the rows' product is M;
+    `batch` says how many leading dimensions are batch, and operands of batch size 1 repeat.
     kind "conv": lhs [n, C/c, H, W, c] (padding applied), rhs [K/w, C/c, kh, kw, c, w], result [n, K/16, OH, OW, 16].
     c is the reduction block, w the panel width; lhs and rhs are zero beyond the true K and N.
     window: strides and dilations [sh, sw, dh, dw]. The region maps the accumulator and one element of each extra (indexed by
@@ -185,6 +186,7 @@ class ContractOp(IRDLOperation):
     KINDS: ClassVar = ("matmul", "conv")
     kind = prop_def(StringAttr)
     window = prop_def(DenseArrayBase)
+    batch = prop_def(IntegerAttr)
     extra_maps = prop_def(ArrayAttr[AffineMapAttr])
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
@@ -203,6 +205,7 @@ class ContractOp(IRDLOperation):
         result_dims: Sequence[SSAValue],
         *,
         window: Sequence[int] = (1, 1, 1, 1),
+        batch: int = 0,
         extras: Sequence[SSAValue] = (),
         extra_maps: Sequence[AffineMapAttr] = (),
         epilogue: Region | None = None,
@@ -217,6 +220,7 @@ class ContractOp(IRDLOperation):
             properties={
                 "kind": StringAttr(kind),
                 "window": DenseArrayBase.from_list(i64, list(window)),
+                "batch": IntegerAttr(batch, i64),
                 "extra_maps": ArrayAttr(extra_maps),
             },
             result_types=[result_type],

@@ -19,7 +19,7 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from ...dialects.dispatch import ContractOp
 from ..dispatch.structure import Size, substitute_dims
 from .body import broadcast, clone_body, widen
-from .kernel import Buffer, KernelBuilder, View, unroll
+from .kernel import Buffer, Factors, KernelBuilder, View, factors, times, unroll
 
 UNROLL = 2
 """Steps of the reduction block unrolled. Unrolled whole (16), LLVM's scheduler hoists the broadcasts and spills accumulators: half the
@@ -52,16 +52,17 @@ class Contraction:
         else:
             self._emit_conv()
 
-    # -- matmul: result dims (batch.., m, n)
+    # -- matmul: result dims (batch.., rows.., n), the rows taken as one dimension m
 
     def _emit_matmul(self) -> None:
         k = self.k
-        *batch, m, n = self.out.dims
-        rank = len(self.out.dims)
+        count = self.op.batch.value.data
+        batch, rows, n = self.out.dims[:count], self.out.dims[count:-1], self.out.dims[-1]
+        m = k.product(_product(rows))
         reduce_blocks = self.lhs.dims[-3]
-        a = self._matmul_view(self.lhs, len(batch), 3, tiled=1)
-        b = self._matmul_view(self.rhs, len(batch), 4)
-        outs = self._result_views(rank, [rank - 2, rank - 1])
+        a = self._matmul_view(self.lhs, count, 3, tiled=1)
+        b = self._matmul_view(self.rhs, count, 4)
+        outs = self._matmul_results(count, m)
         panels = k.ceildiv(n, self.width)
         full = k.floordiv(n, self.width)
 
@@ -96,13 +97,28 @@ class Contraction:
             else:
                 k.loop(full, panels, 1, lambda p: panel(at, p, self.vectors, True))
 
-        self._batch_loops(list(batch), [], body)
+        self._batch_loops(batch, [], body)
 
-    def _batch_loops(self, batch: list[Size], at: list[SSAValue], body: Callable[[list[SSAValue]], None]) -> None:
+    def _batch_loops(self, batch: Sequence[Size], at: list[SSAValue], body: Callable[[list[SSAValue]], None]) -> None:
         if not batch:
             body(at)
             return
         self.k.loop(0, batch[0], 1, lambda i: self._batch_loops(batch[1:], [*at, i], body))
+
+    def _matmul_results(self, batch: int, m: Size) -> tuple[View, list[View]]:
+        """Views over (batch.., m, n, place in m, place in n): row dimensions are one, since each view is contiguous or constant in them."""
+        k, op = self.k, self.op
+        rank = len(self.out.dims)
+        extents = [*self.out.dims[:batch], m, self.out.dims[-1], m, self.out.dims[-1]]
+
+        def view(buffer: Buffer, map: AffineMap) -> View:
+            per_dim = k.view(buffer, map, range(rank), self.out.dims)
+            row = per_dim.strides[-2] if rank - batch > 1 else (0, ())
+            column = per_dim.strides[-1]
+            return k.strided(buffer, 0, [*per_dim.strides[:batch], row, column, row, column], extents)
+
+        extras = [view(self.buffers[v], map.data) for v, map in zip(op.extras, op.extra_maps.data, strict=True)]
+        return view(self.out, AffineMap.identity(rank)), extras
 
     def _matmul_view(self, buffer: Buffer, batch: int, own: int, tiled: int | None = None) -> View:
         """The packed operand over (batch.., its own dims); batch axes that it lacks or that are 1 repeat. `tiled`: one of its own
@@ -298,6 +314,13 @@ class Contraction:
 
         attr = FloatAttr(0.0, type) if isinstance(type, AnyFloat) else IntegerAttr(0, type)  # type: ignore[arg-type, call-overload]
         return self.k.emit(arith.ConstantOp(attr))
+
+
+def _product(sizes: Sequence[Size]) -> Factors:
+    total: Factors = (1, ())
+    for size in sizes:
+        total = times(total, factors(size))
+    return total
 
 
 def best_rows(m: int, most: int) -> int:

@@ -1,0 +1,153 @@
+"""Contractions on packed operands: what MatMul, Gemm, convolutions and attention are lowered through.
+
+The left operand is packed into blocks of the reduced dimension, the right one into panels as wide as two vectors; constants are
+packed once, at compile time. Padding of the reduced dimension and of the panels is zero, so it adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...dialects import dispatch
+from ...dialects.onnx.dims import Dim, Shape, ceildiv, product
+from ..scalar import DOUBLE, FLOAT, INDEX, Scalar
+from .builder import Lowering, Tensor
+
+BLOCK = 16
+"""Reduced elements in a block: one cache line of float32, and the channel block of convolutions."""
+
+ACCUMULATORS = {"float": FLOAT, "double": DOUBLE, "float16": FLOAT, "bfloat16": FLOAT}
+
+
+def matmul(b: Lowering, x: Tensor, y: Tensor) -> Tensor:
+    """numpy.matmul: x (.., m, k) times y (.., k, n), batch dimensions broadcast, vectors promoted."""
+    if x.rank == 1:
+        result = matmul(b, b.reshape(x, (1, *x.shape)), y)
+        return b.reshape(result, (*result.shape[:-2], result.shape[-1]))
+    if y.rank == 1:
+        result = matmul(b, x, b.reshape(y, (*y.shape, 1)))
+        return b.reshape(result, result.shape[:-1])
+    batch = b.shapes.broadcast(b.op, x.shape[:-2], y.shape[:-2])  # type: ignore[arg-type]
+    shape = (*batch, x.shape[-2], y.shape[-1])
+    if x.type.name not in ACCUMULATORS:
+        return _integer_matmul(b, x, y, shape)
+    if all(d == 1 for d in y.shape[:-2]):
+        rows = (*([1] * (len(batch) - x.rank + 2)), *x.shape[:-1])
+        flat = b.reshape(x, (product(x.shape[:-1]), x.shape[-1]))
+        return contract(b, flat, b.reshape(y, y.shape[-2:]), (*rows, shape[-1]), batch=0)
+    return contract(b, x, y, shape, batch=len(batch))
+
+
+def contract(b: Lowering, x: Tensor, y: Tensor, shape: Shape, *, batch: int) -> Tensor:
+    """x (batch.., m, k) times y (batch.., k, n) on floats; `shape` is the result's: its first `batch` dims, then rows, then n."""
+    k, n = x.shape[-1], y.shape[-1]
+    block = k if isinstance(k, int) and k < BLOCK else BLOCK
+    if block == 0:
+        return b.compute(shape, x.type, lambda *_: b.s.const(0.0, x.type))
+    accumulator = ACCUMULATORS[x.type.name]
+    width = panel_width(b, n, 64 if accumulator is DOUBLE else 32)
+    lead = shape[:batch]
+    lhs = pack_lhs(b, x, lead, block)
+    rhs = pack_rhs(b, y, lead, block, width)
+    result_type = b.tensor_type(shape, accumulator)
+    op = dispatch.ContractOp("matmul", lhs.value, rhs.value, result_type, b.dims(shape), batch=batch)
+    b.emit(op)
+    return b.cast(Tensor(b, op.result, tuple(shape), accumulator), x.type)
+
+
+def panel_width(b: Lowering, n: Dim, bits: int) -> int:
+    """Columns of a panel: two vectors, or one where that holds all columns."""
+    lanes = b.target.lanes(bits) if b.target is not None else 512 // bits
+    return lanes if isinstance(n, int) and n <= lanes else 2 * lanes
+
+
+def pack_lhs(b: Lowering, x: Tensor, batch: Shape, block: int) -> Tensor:
+    """x (batch.., m, k) as (batch.., k/block, m, block)."""
+    *own, m, k = x.shape
+    accumulator = ACCUMULATORS[x.type.name]
+    lead = _own_batch(batch, own)
+    rank = len(lead)
+
+    def element(*i: object) -> Scalar:
+        kb, row, c = i[rank:]  # type: ignore[misc]
+        return b.s.cast(_padded(b, x, (*i[:rank], row, kb * block + c), -1, k, block), accumulator)
+
+    return b.compute((*lead, ceildiv(k, block), m, block), accumulator, element, doc="pack lhs")
+
+
+def pack_rhs(b: Lowering, y: Tensor, batch: Shape, block: int, width: int) -> Tensor:
+    """y (batch.., k, n) as (batch.., n/width, k/block, block, width); packed at compile time where y is a weight."""
+    *own, k, n = y.shape
+    accumulator = ACCUMULATORS[y.type.name]
+    weight = weight_id(y)
+    if weight is not None and y.type is accumulator:
+        return _pack_weight(b, y, weight, block, width)
+    lead = _own_batch(batch, own)
+    rank = len(lead)
+
+    def element(*i: object) -> Scalar:
+        nb, kb, c, w = i[rank:]  # type: ignore[misc]
+        at = (*i[:rank], kb * block + c, nb * width + w)
+        return b.s.cast(_padded(b, y, at, -2, k, block, (-1, n, width)), accumulator)
+
+    return b.compute((*lead, ceildiv(n, width), ceildiv(k, block), block, width), accumulator, element, doc="pack rhs")
+
+
+def weight_id(x: Tensor) -> str | None:
+    """The weight's id if the tensor is one of the store, as it lies there."""
+    owner = x.value.owner
+    return owner.id.data if isinstance(owner, dispatch.WeightOp) else None
+
+
+def _pack_weight(b: Lowering, y: Tensor, weight: str, block: int, width: int) -> Tensor:
+    id = f"{weight}:panels{block}x{width}:{'x'.join(map(str, y.shape))}"
+    if id not in b.weights:
+        array = b.weights[weight].reshape([int(d) for d in y.shape])  # type: ignore[arg-type]
+        b.weights[id] = pack_panels(array, block, width)
+    return b.constant(b.weights[id], y.type, id)
+
+
+def pack_panels(array: np.ndarray, block: int, width: int) -> np.ndarray:
+    """(.., k, n) as (.., n/width, k/block, block, width), zero beyond k and n."""
+    *lead, k, n = array.shape
+    blocks, panels = -(-k // block), -(-n // width)
+    if (k, n) != (blocks * block, panels * width):
+        pad = [(0, 0)] * len(lead) + [(0, blocks * block - k), (0, panels * width - n)]
+        array = np.pad(array, pad)
+    split = array.reshape(*lead, blocks, block, panels, width)
+    return np.ascontiguousarray(np.moveaxis(split, -2, len(lead)))
+
+
+def _own_batch(batch: Shape, own: Sequence[Dim]) -> Shape:
+    """The operand's batch shape at the result's rank: sizes known to be 1 stay 1 and repeat, others are the result's."""
+    padded = (1,) * (len(batch) - len(own)) + tuple(own)
+    return tuple(1 if o == 1 else d for o, d in zip(padded, batch, strict=True))
+
+
+def _padded(b: Lowering, x: Tensor, at: tuple, axis: int, size: Dim, block: int, other: tuple[int, Dim, int] | None = None) -> Scalar:  # type: ignore[type-arg]
+    """The element, or zero beyond `size` on `axis` (and on the other axis) where blocks do not divide it."""
+    own = list(b.broadcast_indices(x, at[len(at) - x.rank :]))
+    checks = []
+    for position, extent, step in [(axis, size, block), *([other] if other is not None else [])]:
+        if isinstance(extent, int) and extent % step == 0:
+            continue
+        i = b.s.operand(own[position], INDEX)
+        limit = b.s.operand(b.index(extent), INDEX)
+        checks.append(i < limit)
+        own[position] = b.s.min(i, limit - 1)
+    element = x[tuple(own)]
+    return b.s.select(b.s.all(checks), element, 0) if checks else element
+
+
+def _integer_matmul(b: Lowering, x: Tensor, y: Tensor, shape: Shape) -> Tensor:
+    """Whole-number products by plain loops."""
+    rank = len(shape)
+
+    def element(i: tuple, r: tuple) -> Scalar:  # type: ignore[type-arg]
+        left = (*i[: rank - 2], i[rank - 2], r[0])
+        right = (*i[: rank - 2], r[0], i[rank - 1])
+        return x[b.broadcast_indices(x, left)] * y[b.broadcast_indices(y, right)]
+
+    return b.reduce(shape, (x.shape[-1],), x.type, element, lambda a, v: a + v, 0)
