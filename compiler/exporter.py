@@ -69,6 +69,7 @@ class _Names:
         self.domains: set[str] = set()
         self._names: dict[SSAValue, str] = {}
         self._taken: dict[str, int] = {}
+        self._nodes: dict[str, int] = {}
 
     def main(self, main: func.FuncOp, graph: GraphProto) -> None:
         graph.name = main.sym_name.data
@@ -107,7 +108,7 @@ class _Names:
         sig = signature(type(op))
         domain = DOMAINS[op.name.split(".", 1)[0]]
         self.domains.add(domain)
-        node = NodeProto(op_type=op.op_type, domain=domain, name=op.node or "")
+        node = NodeProto(op_type=op.op_type, domain=domain, name=self._node_name(op))
         node.input.extend(self._listed(op, sig.operands))
         node.output.extend(self._listed(op, sig.results))
         for name, value in op.properties.items():
@@ -118,6 +119,12 @@ class _Names:
             if region is not None:
                 node.attribute.append(AttributeProto(name=name, type=AttributeProto.GRAPH, g=self._subgraph(region.block, name)))
         return node
+
+    def _node_name(self, op: OnnxOp) -> str:
+        """The location's name; several operators that stand for one old node are numbered, as some runtimes demand."""
+        name = op.node or ""
+        count = self._nodes[name] = self._nodes.get(name, 0) + 1
+        return name if count == 1 or not name else f"{name}#{count}"
 
     def _listed(self, op: Operation, defs: Sequence[tuple[str, Any, bool, bool]]) -> list[str]:
         """Names of operands or results as declared, "" for absent ones, none of those at the end."""
