@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from intaglio.errors import UnsupportedError
 from intaglio.passes.codegen.expand_math import EXPANSIONS, ExpandMath, expand_math
+from intaglio.passes.codegen.polynomials.power import SHORT
 from xdsl.context import Context
 from xdsl.dialects import arith, func, math
-from xdsl.dialects.builtin import ModuleOp, VectorType, bf16, f16, f32, f64, f80
+from xdsl.dialects.builtin import FloatAttr, ModuleOp, VectorType, bf16, f16, f32, f64, f80
 from xdsl.ir import Attribute, Block, Operation, Region
 
 from .arith_interpreter import Array, run
@@ -183,6 +184,21 @@ class TestTwoArguments:
         check(math.PowFOp, np.power, 1.0, x, (rng.uniform(-reach, reach, x.size) / np.log(x)).astype(dtype))
         check(math.PowFOp, np.power, 1.0, between(dtype, -10, 10), rng.integers(-40, 40, 40_000).astype(dtype))
         check(math.PowFOp, np.power, 1.0, anything(dtype, 2), anything(dtype, 3))
+
+    @pytest.mark.parametrize("exponent", SHORT)
+    def test_short_powers(self, exponent: float, dtype: type) -> None:
+        x = np.concatenate([anything(dtype), np.array([0.0, -0.0, INF, -INF, NAN, -1], dtype)])
+        block = Block(arg_types=[TYPES[dtype]])
+        y = arith.ConstantOp(FloatAttr(exponent, TYPES[dtype]))
+        op = math.PowFOp(block.args[0], y)
+        block.add_ops([y, op, func.ReturnOp(op)])
+        function = func.FuncOp("f", ([TYPES[dtype]], [TYPES[dtype]]), Region(block))
+        assert expand_math(function) and len(block.ops) < 12
+        with np.errstate(all="ignore"):
+            got, exact = run(function, x), np.power(x.astype(np.longdouble), exponent)
+            assert np.max(error(got, exact)) <= 2.0
+        signed = ~np.isnan(exact)
+        assert np.array_equal(np.signbit(got[signed]), np.signbit(exact[signed]))
 
     @pytest.mark.parametrize("operation, reference", [(math.PowFOp, np.power), (math.Atan2Op, np.arctan2)], ids=name)
     def test_specials(self, operation: type[Operation], reference: Callable[..., Array], dtype: type) -> None:

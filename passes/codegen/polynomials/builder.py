@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, nan
 
-from xdsl.dialects import arith, math
+from xdsl.dialects import arith, math, vector
 from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
     Float32Type,
@@ -288,6 +288,20 @@ class FloatBuilder:
 
     def number(self, x: float) -> Real:
         return Real(self, self.real_value(x))
+
+    def known(self, x: Real) -> float | None:
+        """The number that x is in every lane, if that is known here."""
+        op = x.ssa.owner
+        while isinstance(op, arith.ExtFOp | vector.BroadcastOp):
+            op = op.operands[0].owner
+        if not isinstance(op, arith.ConstantOp):
+            return None
+        value = op.properties["value"]
+        if isinstance(value, FloatAttr):
+            return value.value.data
+        if isinstance(value, DenseIntOrFPElementsAttr) and value.is_splat():
+            return float(value.get_values()[0])
+        return None
 
     def fma(self, x: Real | float, y: Real | float, z: Real | float) -> Real:
         """x*y + z, rounded once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, nan
 
@@ -57,7 +58,9 @@ TABLES = {
 
 
 def powf(b: FloatBuilder, x: Real, y: Real) -> Real:
-    """x^y with the special cases of IEEE 754 `pow`."""
+    """x^y with the special cases of IEEE 754 `pow`; a few arithmetic operations for the exponents of `SHORT`, where known."""
+    if (short := SHORT.get(b.known(y))) is not None:
+        return short(b, x)
     t = TABLES[b.width]
     a = abs(x)
     size = _exp2_product(b, b.clamp(y, -t.decisive, t.decisive), *_log2(b, a))
@@ -104,6 +107,29 @@ def cbrt(b: FloatBuilder, x: Real) -> Real:
 
 def rsqrt(b: FloatBuilder, x: Real) -> Real:
     return 1.0 / x.sqrt()
+
+
+def _square_root(b: FloatBuilder, x: Real) -> Real:
+    """pow(x, 1/2): unlike sqrt, +0 at -0 and infinite at -inf."""
+    return b.select(x.equals(-inf), inf, (x + 0.0).sqrt())
+
+
+def _inverse_square(b: FloatBuilder, x: Real) -> Real:
+    inverse = 1.0 / x  # inverted first: x*x leaves the range before the result does
+    return inverse * inverse
+
+
+SHORT: dict[float | None, Callable[[FloatBuilder, Real], Real]] = {
+    -2.0: _inverse_square,
+    -1.0: lambda b, x: 1.0 / x,
+    -0.5: lambda b, x: 1.0 / _square_root(b, x),
+    0.5: _square_root,
+    1.0: lambda b, x: x,
+    2.0: lambda b, x: x * x,
+    3.0: lambda b, x: x * x * x,
+    4.0: lambda b, x: (x * x) * (x * x),
+}
+"""Exponents that models have as constants, in at most three roundings."""
 
 
 def _log2(b: FloatBuilder, a: Real) -> tuple[Real, Real]:
