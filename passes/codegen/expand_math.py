@@ -63,8 +63,9 @@ def expand_math(root: Operation) -> bool:
 
     Operands are f16, bf16, f32, f64 or vectors of one of them; the short floats compute in f32. Constants gather at the top of the
     function. Results differ from the exact values by at most 2.5 units in the last place, 3 for erf and 3.5 for tan, where they are
-    normal numbers or subnormal ones; sin, cos and tan only up to |x| = 2^22 (f32) or 2^51 (f64), beyond which they mean nothing. Fast-math flags are not
-    passed on: they would undo what keeps the error small. Raises UnsupportedError (ITG3004) for another element type.
+    normal numbers or subnormal ones; sin, cos and tan only up to |x| = 2^22 (f32) or 2^51 (f64), beyond which they mean nothing.
+    Fast-math flags are not passed on: they would undo what keeps the error small. Raises UnsupportedError (ITG3004) for another
+    element type.
     """
     found = [op for op in root.walk() if type(op) in EXPANSIONS]
     constants: dict[Block, Constants] = {}

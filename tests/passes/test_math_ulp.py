@@ -3,6 +3,7 @@ special cases."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -11,12 +12,27 @@ from math import erf
 import ml_dtypes
 import numpy as np
 import pytest
+from intaglio.backends.llvm.emit import emit_module
+from intaglio.backends.llvm.machine import Machine
 from intaglio.errors import UnsupportedError
 from intaglio.passes.codegen.expand_math import EXPANSIONS, ExpandMath, expand_math
 from intaglio.passes.codegen.polynomials.power import SHORT
 from xdsl.context import Context
-from xdsl.dialects import arith, func, math
-from xdsl.dialects.builtin import FloatAttr, ModuleOp, VectorType, bf16, f16, f32, f64, f80
+from xdsl.dialects import arith, func, math, memref, scf, vector
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    FloatAttr,
+    IndexType,
+    IntegerAttr,
+    MemRefType,
+    ModuleOp,
+    VectorType,
+    bf16,
+    f16,
+    f32,
+    f64,
+    f80,
+)
 from xdsl.ir import Attribute, Block, Operation, Region
 
 from .arith_interpreter import Array, run
@@ -259,3 +275,33 @@ def test_a_module_without_math_is_left_alone() -> None:
 def test_another_type_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="f80"):
         expanded(math.ExpOp, f80)
+
+
+def over_a_buffer(operation: type[Operation], lanes: int) -> func.FuncOp:
+    """A loop that applies the operation to the f32 of one buffer, a vector of `lanes` at a time, into another; 0 for scalars."""
+    buffer, t = MemRefType(f32, [DYNAMIC_INDEX]), VectorType(f32, [lanes]) if lanes else f32
+    block, body = Block(arg_types=[buffer, buffer, IndexType()]), Block(arg_types=[IndexType()])
+    x, y, end = block.args
+    here = [body.args[0]]
+    load = vector.LoadOp(x, here, t) if isinstance(t, VectorType) else memref.LoadOp.get(x, here)
+    op = operation.create(operands=[load.results[0]], result_types=[t])
+    result = op.results[0]
+    store = vector.StoreOp(result, y, here) if lanes else memref.StoreOp.get(result, y, here)
+    body.add_ops([load, op, store, scf.YieldOp()])
+    start, step = (arith.ConstantOp(IntegerAttr(n, IndexType())) for n in (0, lanes or 1))
+    block.add_ops([start, step, scf.ForOp(start, end, step, [], Region(body)), func.ReturnOp()])
+    return func.FuncOp("f", ([buffer, buffer, IndexType()], []), Region(block))
+
+
+@pytest.mark.parametrize("lanes", [0, 16])
+@pytest.mark.parametrize("operation", [math.ExpOp, math.TanhOp, math.ErfOp, math.LogOp, math.SinOp, math.CbrtOp], ids=name)
+def test_machine_code_computes_the_same_bits(operation: type[Operation], lanes: int) -> None:
+    machine = Machine()
+    function = over_a_buffer(operation, lanes)
+    expand_math(function)
+    library = machine.load([machine.compile(emit_module([function], target=machine.attributes))])
+    x = anything(np.float32, count=4096)
+    y = np.empty_like(x)
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(library.address("f"))
+    call(x.ctypes.data, y.ctypes.data, x.size)
+    assert np.array_equal(y, run(expanded(operation, f32), x), equal_nan=True)
