@@ -1,0 +1,243 @@
+"""Gives convolutional regions channel-blocked activations: packs where a region begins, unpacks where it ends, nothing in between.
+
+A value has its ONNX layout, its blocked layout, or both; each is made where it is first asked for. Elementwise operators, pools,
+concatenation and the like follow the layout of their operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, StringAttr, TensorType, f32, i64
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+
+from ...dialects import blocked
+from ...dialects.onnx import activation, conv, elementwise, pooling, reduction, slicing
+from ...dialects.onnx.base import OnnxOp
+from ...dialects.onnx.dims import Shape
+from ...dialects.onnx.shapes import Shapes
+from ...dialects.onnx.tensor import ConstantOp, IdentityOp
+from .weights import Weights
+
+BLOCK = blocked.BLOCK
+
+_ZERO_SAFE: tuple[type[OnnxOp], ...] = (
+    activation.ReluOp, activation.LeakyReluOp, activation.SigmoidOp, activation.HardSigmoidOp, activation.HardSwishOp, activation.TanhOp,
+    activation.EluOp, activation.SeluOp, activation.GeluOp, activation.SoftplusOp, activation.MishOp, activation.SwishOp,
+    elementwise.ClipOp, elementwise.AddOp, elementwise.SubOp, elementwise.MulOp, elementwise.AbsOp, elementwise.NegOp, IdentityOp,
+)  # fmt: skip
+"""Elementwise operators that keep finite padding lanes finite."""
+
+
+def choose_layouts(block: Block, shapes: Shapes, weights: Weights) -> bool:
+    """Rewrites a block of the onnx level; whether anything changed."""
+    return _Chooser(block, shapes, weights).run()
+
+
+class _Chooser:
+    def __init__(self, block: Block, shapes: Shapes, weights: Weights) -> None:
+        self.block, self.shapes, self.weights = block, shapes, weights
+        self.blocked: dict[SSAValue, SSAValue] = {}
+        self.at: Operation | None = None
+
+    def run(self) -> bool:
+        for op in list(self.block.ops):
+            self.at = op
+            rewrite = _REWRITES.get(type(op))
+            result = rewrite(self, op) if rewrite is not None else None
+            if result is not None:
+                self.blocked[op.results[0]] = result
+                self._replace_plain_uses(op)
+        return bool(self.blocked)
+
+    # -- building
+
+    def insert(self, cls: type[OnnxOp], operands: Sequence[Any], properties: dict[str, Attribute]) -> SSAValue:
+        assert self.at is not None
+        op = cls.build(operands=list(operands), result_types=[TensorType(f32, [])], properties=properties)
+        op.location = self.at.location
+        self.block.insert_op_before(op, self.at)
+        self.shapes.infer_op(op)
+        return op.results[0]
+
+    def get(self, value: SSAValue, block: int = BLOCK) -> SSAValue:
+        """The value in blocked layout, packed here if it is not yet."""
+        if value in self.blocked and block == BLOCK:
+            return self.blocked[value]
+        packed = self.insert(blocked.PackOp, [value], {"block": IntegerAttr(block, i64)})
+        if block == BLOCK:
+            self.blocked[value] = packed
+        return packed
+
+    def _replace_plain_uses(self, op: Operation) -> None:
+        """The op's plain result is now an unpack of the blocked one, placed after it; unused, it goes."""
+        (plain,) = op.results[:1]
+        packed = self.blocked[plain]
+        channels = self.shapes.of(plain)[1]
+        assert isinstance(channels, int)
+        unpack = blocked.UnpackOp.build(operands=[packed], result_types=[plain.type], properties={"channels": IntegerAttr(channels, i64)})
+        unpack.location = op.location
+        self.block.insert_op_after(unpack, op)
+        self.shapes.infer_op(unpack)
+        unpack.results[0].name_hint = plain.name_hint
+        plain.replace_all_uses_with(unpack.results[0])
+        self.blocked[unpack.results[0]] = packed
+        del self.blocked[plain]
+        op.detach()
+        op.erase()
+
+    # -- what follows which layout
+
+    def conv(self, op: conv.ConvOp) -> SSAValue | None:
+        shape, filters = self.shapes.of(op.x), self.shapes.of(op.w)
+        windows = op.windows(self.shapes)
+        if len(shape) != 4 or not _all_ints(filters) or not isinstance(shape[1], int) or not self._float(op.x):
+            return None
+        if not self._is_weight(op.w) or (op.b is not None and not self._is_weight(op.b)):
+            return None
+        pads = (*windows.pads_begin, *windows.pads_end)
+        group, channels = op.attr("group"), shape[1]
+        depthwise = group == channels == filters[0] and group > 1
+        if not _all_ints(pads) or (group != 1 and not depthwise) or 0 in filters:
+            return None
+        small = channels if channels <= 4 else BLOCK
+        source = self.get(op.x, BLOCK if depthwise or op.x in self.blocked else small)
+        properties = _window(windows.kernel, windows.strides, windows.dilations, pads)
+        properties["depthwise"] = IntegerAttr(int(depthwise), i64)
+        return self.insert(blocked.ConvOp, [source, op.w, op.b if op.b is not None else []], properties)
+
+    def pool(self, op: pooling.MaxPoolOp | pooling.AveragePoolOp) -> SSAValue | None:
+        if op.x not in self.blocked or (isinstance(op, pooling.MaxPoolOp) and op.indices is not None):
+            return None
+        windows = op.windows(self.shapes)
+        begins, ends, extent = windows.pads_begin, windows.pads_end, windows.extent
+        spatial = self.shapes.of(op.x)[2:]
+        if not _all_ints((*begins, *ends, *spatial, *windows.output, *extent)):
+            return None
+        needed = [(o - 1) * s + e - d - p for o, s, e, d, p in zip(windows.output, windows.strides, extent, spatial, begins, strict=True)]
+        actual = [max(n, 0) if n > e else e for n, e in zip(needed, ends, strict=True)]
+        properties = _window(windows.kernel, windows.strides, windows.dilations, (*begins, *actual))
+        properties["kind"] = StringAttr("max" if isinstance(op, pooling.MaxPoolOp) else "average")
+        properties["overhang"] = DenseArrayBase.from_list(i64, [a - e for a, e in zip(actual, ends, strict=True)])
+        if isinstance(op, pooling.AveragePoolOp):
+            properties["count_include_pad"] = IntegerAttr(op.attr("count_include_pad"), i64)
+        return self.insert(blocked.PoolOp, [self.blocked[op.x]], properties)
+
+    def global_average(self, op: pooling.GlobalAveragePoolOp) -> SSAValue | None:
+        return self._mean(op.x) if op.x in self.blocked else None
+
+    def reduce_mean(self, op: reduction.ReduceMeanOp) -> SSAValue | None:
+        """A mean over the plane that keeps its dimensions; without them the result is no plane."""
+        data = op.operands[0]
+        if data not in self.blocked or not op.attr("keepdims") or len(op.operands) < 2:
+            return None
+        axes = self.shapes.ints(op.operands[1])
+        return self._mean(data) if axes is not None and {a % 4 for a in axes} == {2, 3} else None
+
+    def _mean(self, value: SSAValue) -> SSAValue:
+        axes = self._ints([2, 3])
+        return self.insert(reduction.ReduceMeanOp, [self.blocked[value], axes], {"keepdims": IntegerAttr(1, i64)})
+
+    def elementwise(self, op: OnnxOp) -> SSAValue | None:
+        """Follows if an operand is blocked and the others are alike, scalar, or constant along the channels."""
+        lead = [v for v in op.operands if v in self.blocked]
+        if not lead or len(op.results) != 1 or self.shapes.of(op.results[0]) != self.shapes.of(lead[0]):
+            return None
+        shape = self.shapes.of(lead[0])
+        packable = [self._packable(v, shape) for v in op.operands]
+        if not all(packable):
+            return None
+        operands = [make() for make in packable if make is not None]
+        slots: list[Any] = []
+        rest = iter(operands)
+        for name, _, optional, variadic in op.operand_defs():
+            field = getattr(op, name)
+            if field is None:
+                slots.append([])
+            elif variadic:
+                slots.append([next(rest) for _ in field])
+            else:
+                slots.append([next(rest)] if optional else next(rest))
+        return self.insert(type(op), slots, dict(_own_properties(op)))
+
+    def _packable(self, value: SSAValue, shape: Shape) -> Callable[[], SSAValue] | None:
+        own = self.shapes.of(value)
+        if all(d == 1 for d in own) and (len(own) == 0 or self._is_weight(value)):
+            return (lambda: value) if not own else (lambda: self._reshaped_scalar(value))
+        if value in self.blocked and own == shape:
+            return lambda: self.blocked[value]
+        if value in self.blocked and own == (shape[0], shape[1], 1, 1):
+            return lambda: self.blocked[value]
+        if own == shape:
+            return lambda: self.get(value)
+        per_channel = len(own) >= 3 and own[-3:] == (shape[1], 1, 1) and all(d == 1 for d in own[:-3])
+        if per_channel and self._is_weight(value):
+            return lambda: self._channel_weight(value)
+        return None
+
+    def _reshaped_scalar(self, value: SSAValue) -> SSAValue:
+        array = self.shapes.constant(value)
+        assert array is not None
+        return self._constant(array.reshape(()))
+
+    def _channel_weight(self, value: SSAValue) -> SSAValue:
+        array = self.shapes.constant(value)
+        assert array is not None
+        flat = array.reshape(-1)
+        padded = np.zeros(-(-flat.size // BLOCK) * BLOCK, flat.dtype)
+        padded[: flat.size] = flat
+        return self._constant(padded.reshape(1, -1, 1, 1, BLOCK))
+
+    def concat(self, op: slicing.ConcatOp) -> SSAValue | None:
+        values = list(op.operands)
+        shape = self.shapes.of(op.results[0])
+        if len(shape) != 4 or op.attr("axis") % 4 != 1 or not any(v in self.blocked for v in values):
+            return None
+        channels = [self.shapes.of(v)[1] for v in values]
+        if any(not isinstance(c, int) or c % BLOCK for c in channels):
+            return None
+        return self.insert(slicing.ConcatOp, [[self.get(v) for v in values]], {"axis": IntegerAttr(1, i64)})
+
+    # -- helpers
+
+    def _is_weight(self, value: SSAValue) -> bool:
+        return isinstance(value.owner, ConstantOp)
+
+    def _float(self, value: SSAValue) -> bool:
+        return isinstance(value.type, TensorType) and value.type.element_type == f32
+
+    def _ints(self, values: Sequence[int]) -> SSAValue:
+        return self._constant(np.array(values, np.int64))
+
+    def _constant(self, array: np.ndarray) -> SSAValue:
+        assert self.at is not None
+        op = self.weights.constant(array)
+        self.block.insert_op_before(op, self.at)
+        self.shapes.infer_op(op)
+        return op.output
+
+
+def _own_properties(op: OnnxOp) -> Sequence[tuple[str, Attribute]]:
+    return [(k, v) for k, v in op.properties.items() if not k.endswith("SegmentSizes")]
+
+
+def _all_ints(values: Sequence[Any]) -> bool:
+    return all(isinstance(v, int) for v in values)
+
+
+def _window(kernel: Sequence[Any], strides: Sequence[int], dilations: Sequence[int], pads: Sequence[Any]) -> dict[str, Attribute]:
+    named = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "pads": pads}
+    return {name: DenseArrayBase.from_list(i64, [int(v) for v in values]) for name, values in named.items()}
+
+
+_REWRITES: dict[type[Operation], Callable[[_Chooser, Any], SSAValue | None]] = {
+    conv.ConvOp: _Chooser.conv,
+    pooling.MaxPoolOp: _Chooser.pool,
+    pooling.AveragePoolOp: _Chooser.pool,
+    pooling.GlobalAveragePoolOp: _Chooser.global_average,
+    reduction.ReduceMeanOp: _Chooser.reduce_mean,
+    slicing.ConcatOp: _Chooser.concat,
+    **dict.fromkeys(_ZERO_SAFE, _Chooser.elementwise),
+}

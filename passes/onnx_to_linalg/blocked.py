@@ -1,0 +1,161 @@
+"""Convolution and pooling on channel-blocked activations: contractions for the dense ones, vectors over the block for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...dialects import blocked, dispatch
+from ..scalar import FLOAT, INDEX
+from .builder import Lowering, Tensor
+from .contraction import panel_width, weight_id
+from .registry import lower
+from .windows import pad_axes
+
+BLOCK = blocked.BLOCK
+
+
+@lower(blocked.PackOp)
+def lower_pack(b: Lowering, op: blocked.PackOp, x: Tensor) -> Tensor:
+    block, channels = op.attr("block"), x.shape[1]
+    assert isinstance(channels, int)
+
+    def element(n: Any, cb: Any, h: Any, w: Any, c: Any) -> Any:
+        if channels % block == 0:
+            return x[n, cb * block + c, h, w]
+        channel = b.s.operand(cb * block + c, INDEX)
+        return b.s.select(channel < channels, x[n, b.s.min(channel, channels - 1), h, w], 0)
+
+    return b.compute(b.shapes.of(op.y), FLOAT, element, doc="pack channels")
+
+
+@lower(blocked.UnpackOp)
+def lower_unpack(b: Lowering, op: blocked.UnpackOp, x: Tensor) -> Tensor:
+    n, channels, h, w = b.shapes.of(op.y)
+    assert isinstance(channels, int)
+    block = x.shape[4]
+    assert isinstance(block, int)
+    if channels % block == 0:
+        split = b.compute((n, channels // block, block, h, w), FLOAT, lambda n, cb, c, h, w: x[n, cb, h, w, c], doc="unpack channels")
+        return b.reshape(split, (n, channels, h, w))
+    return b.compute((n, channels, h, w), FLOAT, lambda n, c, h, w: x[n, c // block, h, w, c % block], doc="unpack channels")
+
+
+@lower(blocked.ConvOp)
+def lower_conv(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
+    padded = _padded(b, op, x, 0.0)
+    result = _depthwise(b, op, padded, w) if op.attr("depthwise") else _dense(b, op, padded, w)
+    if bias is None:
+        return result
+    term = _blocked_bias(b, bias)
+    return b.compute(result.shape, FLOAT, lambda *i: result[i] + term[i[1], i[4]])
+
+
+def _padded(b: Lowering, op: Any, x: Tensor, value: float) -> Tensor:
+    top, left, bottom, right = op.attr("pads")
+    return pad_axes(b, x, (2, 3), (top, left), (bottom, right), value)
+
+
+def _dense(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
+    """A contraction over taps and channel blocks. A 1x1 convolution of stride 1 runs over the plane as one row."""
+    shape = b.shapes.of(op.y)
+    block = x.shape[4]
+    assert isinstance(block, int)
+    width = max(BLOCK, panel_width(b, w.shape[0], 32))
+    panels = _packed_weights(b, w, block, width)
+    pointwise = op.attr("kernel_shape") == (1, 1) and op.attr("strides") == (1, 1)
+    run = (*shape[:2], 1, shape[2] * shape[3], BLOCK) if pointwise else shape
+    source = b.reshape(x, (*x.shape[:2], 1, x.shape[2] * x.shape[3], block)) if pointwise else x
+    window = (*op.attr("strides"), *op.attr("dilations"))
+    contract = dispatch.ContractOp("conv", source.value, panels.value, b.tensor_type(run, FLOAT), b.dims(run), window=window)
+    b.emit(contract)
+    return b.reshape(Tensor(b, contract.result, tuple(run), FLOAT), shape)
+
+
+def _packed_weights(b: Lowering, w: Tensor, block: int, width: int) -> Tensor:
+    """w (M, C, kh, kw) as (M/width, C/block, kh, kw, block, width), zero beyond M and C, at compile time."""
+    weight = weight_id(w)
+    assert weight is not None, "the layout pass only blocks convolutions with constant weights"
+    id = f"{weight}:conv{block}x{width}"
+    if id not in b.weights:
+        m, c, kh, kw = (int(d) for d in w.shape)  # type: ignore[arg-type]
+        array = _pad_to(b.weights[weight].reshape(m, c, kh, kw), (width, block, 1, 1))
+        split = array.reshape(array.shape[0] // width, width, array.shape[1] // block, block, kh, kw)
+        b.weights[id] = np.ascontiguousarray(split.transpose(0, 2, 4, 5, 3, 1))
+    return b.constant(b.weights[id], FLOAT, id)
+
+
+def _depthwise(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
+    weight = weight_id(w)
+    assert weight is not None
+    id = f"{weight}:depthwise"
+    if id not in b.weights:
+        m, _, kh, kw = (int(d) for d in w.shape)  # type: ignore[arg-type]
+        array = _pad_to(b.weights[weight].reshape(m, kh, kw), (BLOCK, 1, 1))
+        b.weights[id] = np.ascontiguousarray(array.reshape(-1, BLOCK, kh, kw).transpose(0, 2, 3, 1))
+    taps = b.constant(b.weights[id], FLOAT, id)
+    (sh, sw), (dh, dw) = op.attr("strides"), op.attr("dilations")
+
+    def element(i: tuple[Any, ...], r: tuple[Any, ...]) -> Any:
+        n, cb, y, x_, c = i
+        return x[n, cb, y * sh + r[0] * dh, x_ * sw + r[1] * dw, c] * taps[cb, r[0], r[1], c]
+
+    return b.reduce(b.shapes.of(op.y), op.attr("kernel_shape"), FLOAT, element, lambda a, v: a + v, 0.0)
+
+
+def _blocked_bias(b: Lowering, bias: Tensor) -> Tensor:
+    """bias (M) as (M/16, 16), zero beyond M."""
+    weight = weight_id(bias)
+    assert weight is not None
+    id = f"{weight}:blocked"
+    if id not in b.weights:
+        b.weights[id] = _pad_to(b.weights[weight].reshape(-1), (BLOCK,)).reshape(-1, BLOCK)
+    return b.constant(b.weights[id], FLOAT, id)
+
+
+def _pad_to(array: np.ndarray, multiples: Sequence[int]) -> np.ndarray:
+    pads = [(0, -d % m) for d, m in zip(array.shape, multiples, strict=True)]
+    return np.pad(array, pads) if any(p for _, p in pads) else array
+
+
+@lower(blocked.PoolOp)
+def lower_pool(b: Lowering, op: blocked.PoolOp, x: Tensor) -> Tensor:
+    maximum = op.attr("kind") == "max"
+    padded = _padded(b, op, x, float("-inf") if maximum else 0.0)
+    (sh, sw), (dh, dw) = op.attr("strides"), op.attr("dilations")
+    shape = b.shapes.of(op.y)
+
+    def element(i: tuple[Any, ...], r: tuple[Any, ...]) -> Any:
+        n, cb, y, x_, c = i
+        return padded[n, cb, y * sh + r[0] * dh, x_ * sw + r[1] * dw, c]
+
+    if maximum:
+        return b.reduce(shape, op.attr("kernel_shape"), FLOAT, element, lambda a, v: b.s.max(a, v), float("-inf"))
+    total = b.reduce(shape, op.attr("kernel_shape"), FLOAT, element, lambda a, v: a + v, 0.0)
+    return b.compute(shape, FLOAT, lambda *i: total[i] / _count(b, op, x, i))
+
+
+def _count(b: Lowering, op: blocked.PoolOp, x: Tensor, i: tuple[Any, ...]) -> Any:
+    """How many elements an average counts at an output position."""
+    kh, kw = op.attr("kernel_shape")
+    if not any(op.attr("pads")):
+        return float(kh * kw)
+    return b.s.cast(_count_along(b, op, x, i[2], 0) * _count_along(b, op, x, i[3], 1), FLOAT)
+
+
+def _count_along(b: Lowering, op: blocked.PoolOp, x: Tensor, o: Any, axis: int) -> Any:
+    """Taps of a window along one axis that count: those on the input, or on declared padding too."""
+    pads, taps = op.attr("pads"), op.attr("kernel_shape")[axis]
+    stride, dilation = op.attr("strides")[axis], op.attr("dilations")[axis]
+    include = op.attr("count_include_pad")
+    low = -pads[axis] if include else 0
+    size = b.s.operand(b.index(x.shape[2 + axis]), INDEX)
+    high = size + (pads[axis + 2] - op.attr("overhang")[axis]) if include else size
+    start = b.s.operand(o * stride - pads[axis], INDEX)
+    total = b.s.const(0, INDEX)
+    for tap in range(taps):
+        at = start + tap * dilation
+        total = total + b.s.select((at >= low) & (at < high), b.s.const(1, INDEX), b.s.const(0, INDEX))
+    return total
