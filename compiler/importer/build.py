@@ -185,7 +185,7 @@ class GraphBuilder:
 
     def _operator(self, node: Node, scope: Scope) -> None:
         if not self._is_known(node):
-            self._scan(node)
+            self._scan_below(node, None)
             raise _Broken
         self.values(node, scope)
         node.inputs = [name if name and self.lookup(name, scope) is not Missing.ABSENT else "" for name in node.inputs]
@@ -219,6 +219,9 @@ class GraphBuilder:
             return
         if function is None:
             self._is_known(node)
+        self._scan_below(node, function)
+
+    def _scan_below(self, node: Node, function: Function | None) -> None:
         below = [v.nodes for v in node.attributes.values() if isinstance(v, Graph)]
         if function is not None and function.key not in self._scanned and len(self._scanned) < MAX_DEPTH:
             self._scanned.add(function.key)
@@ -351,11 +354,10 @@ class GraphBuilder:
         """Expands a call in place: the function's names live in a scope of their own."""
         if function.key in scope.chain:
             raise call.problem("ITG1011", "the function calls itself", "ONNX functions cannot be recursive")
-        if len(scope.chain) >= MAX_DEPTH:
-            raise call.problem("ITG1010", f"functions call each other more than {MAX_DEPTH} deep")
         self.values(call, scope)
         nodes = function.called(call)
-        self._budget -= len(nodes) + 1
+        if not scope.chain:
+            self._budget -= self.functions.size(function)
         if self._budget < 0:
             raise call.problem("ITG1010", f"function calls expand to more than {MAX_NODES} nodes")
         inner = Scope(scope.block, chain=(*scope.chain, function.key), repeated=scope.repeated, depth=scope.depth)

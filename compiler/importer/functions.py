@@ -76,6 +76,7 @@ class Functions:
         self._reader = reader
         self._protos: dict[Key, FunctionProto] = {}
         self._decoded: dict[Key, Function] = {}
+        self._sizes: dict[Key, int] = {}
         for proto in protos:
             key = domain_of(proto.domain), proto.name, proto.overload
             if key in self._protos:
@@ -90,6 +91,26 @@ class Functions:
         if key not in self._decoded:
             self._decoded[key] = self._decode(key, self._protos[key])
         return self._decoded[key]
+
+    def size(self, function: Function, depth: int = 0) -> int:
+        """How many nodes a call expands to; found without expanding it. A function's calls of itself count as one.
+
+        Raises ImportProblem (ITG1010) where calls are nested too deep.
+        """
+        if depth >= MAX_DEPTH:
+            raise _problem(function.key, "ITG1010", f"is called by functions that call each other more than {MAX_DEPTH} deep")
+        if function.key not in self._sizes:
+            self._sizes[function.key] = 1
+            self._sizes[function.key] = 1 + self._count(function.nodes, depth + 1)
+        return self._sizes[function.key]
+
+    def _count(self, nodes: Iterable[Node], depth: int) -> int:
+        total = 0
+        for node in nodes:
+            called = self.find(node)
+            total += 1 if called is None else self.size(called, depth)
+            total += sum(self._count(v.nodes, depth) for v in node.attributes.values() if isinstance(v, Graph))
+        return total
 
     def _decode(self, key: Key, proto: FunctionProto) -> Function:
         for names, what in ((proto.input, "inputs"), (proto.attribute, "attributes")):
