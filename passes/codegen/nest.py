@@ -142,7 +142,9 @@ class Nest:
                 continue
             mapping[argument] = self._read(m, n, indices, values)
         outs = op.body.block.args[len(op.inputs) :]
-        for argument, value in zip(outs, accumulators.get(m, []), strict=False):
+        # A reduction over extents of 1 has no loop: it combines its starting value with the one element there is.
+        carried = accumulators[m] if m in accumulators else [start_value(k, v) for v, a in zip(op.outputs, outs, strict=True) if a.uses]
+        for argument, value in zip(outs, carried, strict=False):
             mapping[argument] = value
         loop_of = self._loop_values(m, here)
         results = clone_body(k, op.body.block, mapping, indices=loop_of, tensors=self.tensors, accumulators=outs)
