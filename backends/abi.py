@@ -7,8 +7,9 @@ all there is: a field added here appears in the headers and moves the offsets ev
 from __future__ import annotations
 
 import ctypes
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -185,6 +186,7 @@ PORT = Struct(
     "What one input or output is.",
     (
         Field("const char *", "name", "UTF-8"),
+        Field("const char *", "type_name", 'the element type\'s name, such as "float"'),
         Field("int32_t", "type", "element type, as in intaglio_tensor"),
         Field("int32_t", "element_bytes", "the size of one element"),
         Field("int32_t", "rank", "how many dimensions"),
@@ -307,30 +309,33 @@ def ctypes_type(member: Field | Function) -> Any:
     return ctypes.CFUNCTYPE(result, *first, *map(ctypes_type, member.parameters))
 
 
-def expand(text: str, structs: Iterable[Struct]) -> str:
+MEMBERS: dict[str, tuple[str, ...]] = {struct.name: tuple(member.name for member in struct.members) for struct in STRUCTS}
+"""The members of each struct, in order, as `expand` takes them."""
+
+
+def expand(text: str, members: Mapping[str, Sequence[str]] = MEMBERS) -> str:
     """LLVM IR text in which `FIELD(struct, pointer, member)` is the address of a member and `CALL(function, device, arguments)`
-    calls a device's function, both on the right of `=`; the function of a CALL is loaded first."""
-    known = {s.name: s for s in structs}
+    calls a device's function, loading it first. A CALL begins a line and ends one.
+
+    members: of each LLVM struct type, in order. Raises KeyError or ValueError for a struct or member that is not there.
+    """
+    calls = itertools.count(1)
 
     def field(match: re.Match[str]) -> str:
         struct, pointer, member = match.groups()
-        return f"getelementptr inbounds %{struct}, ptr {pointer}, i32 0, i32 {known[struct].index(member)}"
-
-    calls = 0
+        return f"getelementptr inbounds %{struct}, ptr {pointer}, i32 0, i32 {members[struct].index(member)}"
 
     def call(match: re.Match[str]) -> str:
-        nonlocal calls
-        calls += 1
-        result, name, device, arguments = match.groups()
+        result, name, device, arguments = match.groups(default="")
         index = DEVICE.index(name)
         function = DEVICE.members[index]
         assert isinstance(function, Function)
-        returned = llvm_type(Field(function.result, ""))
+        n = next(calls)
         return (
-            f"  %call.{calls}.at = getelementptr inbounds %device, ptr {device}, i32 0, i32 {index}\n"
-            f"  %call.{calls} = load ptr, ptr %call.{calls}.at, align 8\n"
-            f"  {result or ''}call {returned} %call.{calls}(ptr {device}{', ' if arguments else ''}{arguments or ''})"
+            f"  %call.{n}.at = getelementptr inbounds %device, ptr {device}, i32 0, i32 {index}\n"
+            f"  %call.{n} = load ptr, ptr %call.{n}.at, align 8\n"
+            f"  {result}call {llvm_type(Field(function.result, ''))} %call.{n}(ptr {device}{arguments})"
         )
 
     text = re.sub(r"FIELD\((\w+), ([%@][\w.]+), (\w+)\)", field, text)
-    return re.sub(r"^ *(%[\w.]+ = )?CALL\((\w+), (%[\w.]+)(?:, (.*))?\)$", call, text, flags=re.MULTILINE)
+    return re.sub(r"^ *(%[\w.]+ = )?CALL\((\w+), (%[\w.]+)(, [^()]*)?\)$", call, text, flags=re.MULTILINE)
