@@ -17,6 +17,10 @@ from ..passes.dispatch.bufferize import Bufferize, port_attributes
 from ..passes.dispatch.form_dispatches import FormDispatches
 from ..passes.dispatch.fuse_elementwise import FuseElementwise
 from ..passes.dispatch.fuse_epilogue import FuseEpilogue
+from ..passes.onnx.choose_layouts import choose_layouts
+from ..passes.onnx.fold_constants import fold_constants
+from ..passes.onnx.fuse_batch_norm import fuse_batch_norm
+from ..passes.onnx.weights import Weights
 from ..passes.onnx_to_linalg import main_function, onnx_to_linalg
 from .importer import ImportedModel
 from .ports import ports_of
@@ -46,7 +50,12 @@ def run_passes(module: ModuleOp, passes: list[ModulePass]) -> None:
 
 
 def onnx_level(imported: ImportedModel, target: Target) -> None:
-    """Simplifies the graph in its own terms."""
+    """Simplifies the graph in its own terms and chooses layouts."""
+    block, shapes, weights = main_function(imported.module).body.block, imported.shapes, Weights(imported.weights)
+    fold_constants(block, shapes, weights)  # first: what follows asks for constant weights
+    fuse_batch_norm(block, shapes, weights)  # before layouts, which pack the folded filters
+    choose_layouts(block, shapes, weights)
+    fold_constants(block, shapes, weights)  # layouts leave unpacks that nobody reads
 
 
 def linalg_level(imported: ImportedModel, target: Target) -> Lowered:

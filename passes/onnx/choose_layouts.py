@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, StringAttr, Tenso
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...dialects import blocked
-from ...dialects.onnx import activation, conv, elementwise, pooling, reduction, slicing
+from ...dialects.onnx import activation, conv, elementwise, image, pooling, reduction, reshaping, slicing
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Shape
 from ...dialects.onnx.shapes import Shapes
@@ -26,7 +26,8 @@ BLOCK = blocked.BLOCK
 _ZERO_SAFE: tuple[type[OnnxOp], ...] = (
     activation.ReluOp, activation.LeakyReluOp, activation.SigmoidOp, activation.HardSigmoidOp, activation.HardSwishOp, activation.TanhOp,
     activation.EluOp, activation.SeluOp, activation.GeluOp, activation.SoftplusOp, activation.MishOp, activation.SwishOp,
-    elementwise.ClipOp, elementwise.AddOp, elementwise.SubOp, elementwise.MulOp, elementwise.AbsOp, elementwise.NegOp, IdentityOp,
+    elementwise.ClipOp, elementwise.AddOp, elementwise.SubOp, elementwise.MulOp, elementwise.AbsOp, elementwise.NegOp,
+    elementwise.SumOp, elementwise.MaxOp, elementwise.MinOp, IdentityOp,
 )  # fmt: skip
 """Elementwise operators that keep finite padding lanes finite."""
 
@@ -47,7 +48,7 @@ class _Chooser:
             self.at = op
             rewrite = _REWRITES.get(type(op))
             result = rewrite(self, op) if rewrite is not None else None
-            if result is not None:
+            if result is not None:  # else the rewrite declined, or replaced the operation itself
                 self.blocked[op.results[0]] = result
                 self._replace_plain_uses(op)
         return bool(self.blocked)
@@ -74,7 +75,11 @@ class _Chooser:
     def _replace_plain_uses(self, op: Operation) -> None:
         """The op's plain result is now an unpack of the blocked one, placed after it; unused, it goes."""
         (plain,) = op.results[:1]
-        packed = self.blocked[plain]
+        self._unpack_after(op, plain, self.blocked.pop(plain))
+        op.detach()
+        op.erase()
+
+    def _unpack_after(self, op: Operation, plain: SSAValue, packed: SSAValue) -> None:
         channels = self.shapes.of(plain)[1]
         assert isinstance(channels, int)
         unpack = blocked.UnpackOp.build(operands=[packed], result_types=[plain.type], properties={"channels": IntegerAttr(channels, i64)})
@@ -84,9 +89,6 @@ class _Chooser:
         unpack.results[0].name_hint = plain.name_hint
         plain.replace_all_uses_with(unpack.results[0])
         self.blocked[unpack.results[0]] = packed
-        del self.blocked[plain]
-        op.detach()
-        op.erase()
 
     # -- what follows which layout
 
@@ -129,12 +131,59 @@ class _Chooser:
         return self._mean(op.x) if op.x in self.blocked else None
 
     def reduce_mean(self, op: reduction.ReduceMeanOp) -> SSAValue | None:
-        """A mean over the plane that keeps its dimensions; without them the result is no plane."""
+        """A mean over the plane. Where it drops the plane's dimensions, the small result is unpacked at once."""
         data = op.operands[0]
-        if data not in self.blocked or not op.attr("keepdims") or len(op.operands) < 2:
+        axes = self.shapes.ints(op.operands[1]) if len(op.operands) > 1 else None
+        if data not in self.blocked or axes is None or {a % 4 for a in axes} != {2, 3}:
             return None
-        axes = self.shapes.ints(op.operands[1])
-        return self._mean(data) if axes is not None and {a % 4 for a in axes} == {2, 3} else None
+        mean = self._mean(data)
+        if op.attr("keepdims"):
+            return mean
+        channels = self.shapes.of(data)[1]
+        assert isinstance(channels, int)
+        plain = self.insert(blocked.UnpackOp, [mean], {"channels": IntegerAttr(channels, i64)})
+        flat = self.insert(reshaping.SqueezeOp, [plain, self._ints([2, 3])], {})
+        op.results[0].replace_all_uses_with(flat)
+        return None
+
+    def split(self, op: slicing.SplitOp) -> None:
+        """Parts of whole blocks stay blocked."""
+        data = op.operands[0]
+        if data not in self.blocked or op.attr("axis") % 4 != 1 or len(self.shapes.of(data)) != 4:
+            return None
+        channels = [self.shapes.of(r)[1] for r in op.results]
+        if any(not isinstance(c, int) or c % BLOCK for c in channels):
+            return None
+        sizes = self._ints([c // BLOCK for c in channels if isinstance(c, int)])
+        new = slicing.SplitOp.build(
+            operands=[self.blocked[data], [sizes]],
+            result_types=[[TensorType(f32, [])] * len(channels)],
+            properties={"axis": IntegerAttr(1, i64)},
+        )
+        new.location = op.location
+        self.block.insert_op_before(new, op)
+        self.shapes.infer_op(new)
+        for plain, packed in zip(op.results, new.results, strict=True):
+            self._unpack_after(op, plain, packed)
+        op.detach()
+        op.erase()
+        return None
+
+    def resize(self, op: image.ResizeOp) -> SSAValue | None:
+        """Nearest-neighbour scaling of the plane works on blocks as on channels."""
+        if op.x not in self.blocked or op.attr("mode") != "nearest" or op.attr("axes") is not None or op.roi is not None:
+            return None
+        scales, sizes = self.shapes.constant(op.scales), self.shapes.ints(op.sizes)
+        if scales is not None and scales.size == 4 and scales[0] == scales[1] == 1:
+            given = [[], self._constant(np.append(scales, np.float32(1)).astype(np.float32)), []]
+        elif sizes is not None and len(sizes) == 4:
+            shape = self.shapes.of(self.blocked[op.x])
+            if not _all_ints(shape) or op.attr("keep_aspect_ratio_policy") != "stretch":
+                return None
+            given = [[], [], self._ints([*(int(d) for d in shape[:2]), *sizes[2:], BLOCK])]  # type: ignore[arg-type]
+        else:
+            return None
+        return self.insert(image.ResizeOp, [self.blocked[op.x], *given], dict(_own_properties(op)))
 
     def _mean(self, value: SSAValue) -> SSAValue:
         axes = self._ints([2, 3])
@@ -239,5 +288,7 @@ _REWRITES: dict[type[Operation], Callable[[_Chooser, Any], SSAValue | None]] = {
     pooling.GlobalAveragePoolOp: _Chooser.global_average,
     reduction.ReduceMeanOp: _Chooser.reduce_mean,
     slicing.ConcatOp: _Chooser.concat,
+    slicing.SplitOp: _Chooser.split,
+    image.ResizeOp: _Chooser.resize,
     **dict.fromkeys(_ZERO_SAFE, _Chooser.elementwise),
 }
