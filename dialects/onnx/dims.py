@@ -244,7 +244,21 @@ def broadcast(a: Dim, b: Dim) -> Dim:
         return a
     if isinstance(b, int):
         return b
+    # What one side has been broadcast with already changes nothing: residual chains would nest without end.
+    if _broadcast_parts(b) <= _broadcast_parts(a):
+        return a
+    if _broadcast_parts(a) <= _broadcast_parts(b):
+        return b
     return _call("broadcast", *sorted((a, b), key=str))
+
+
+def _broadcast_parts(dim: Dim) -> frozenset[Dim]:
+    """The dimensions that a broadcast brings together; any other dimension alone."""
+    if isinstance(dim, SymDim) and len(dim.terms) == 1:
+        ((monomial, coefficient),) = dim.terms
+        if coefficient == 1 and len(monomial) == 1 and isinstance(monomial[0], Call) and monomial[0].fn == "broadcast":
+            return frozenset().union(*map(_broadcast_parts, monomial[0].args))
+    return frozenset((dim,))
 
 
 def equal(a: Dim, b: Dim) -> Dim:
