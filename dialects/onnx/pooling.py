@@ -141,7 +141,7 @@ class MaxUnpoolOp(ExplicitWindowOp):
         same_shape(self, shapes, x, shapes.of(self.indices), "X and I")
         if self.output_shape is not None:
             return (self._asked(shapes, x, shapes.elements(self.output_shape)),)
-        return ((*x[:2], *self._unpooled(x[2:])),)
+        return ((*x[:2], *self.unpooled(x[2:])),)
 
     def _asked(self, shapes: Shapes, x: Shape, asked: Shape) -> Shape:
         if len(asked) != len(x):
@@ -151,7 +151,8 @@ class MaxUnpoolOp(ExplicitWindowOp):
         batch, channels = (shapes.require_equal(self, a, b, "output_shape and the input") for a, b in zip(asked[:2], x[:2], strict=True))
         return (batch, channels, *asked[2:])
 
-    def _unpooled(self, spatial: Shape) -> Shape:
+    def unpooled(self, spatial: Shape) -> Shape:
+        """The spatial sizes that the window attributes give; the lowering asks this too."""
         kernel = spatial_ints(self, "kernel_shape", len(spatial), 1, 1)
         strides = spatial_ints(self, "strides", len(spatial), 1, 1)
         begins, ends = spatial_pads(self, len(spatial))
