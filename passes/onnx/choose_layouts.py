@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, StringAttr, TensorType, f32, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
@@ -19,6 +20,7 @@ from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Shape
 from ...dialects.onnx.shapes import Shapes
 from ...dialects.onnx.tensor import ConstantOp, IdentityOp
+from .analysis import OnnxPass
 from .weights import Weights
 
 BLOCK = blocked.BLOCK
@@ -30,6 +32,16 @@ _ZERO_SAFE: tuple[type[OnnxOp], ...] = (
     elementwise.SumOp, elementwise.MaxOp, elementwise.MinOp, IdentityOp,
 )  # fmt: skip
 """Elementwise operators that keep finite padding lanes finite."""
+
+
+class ChooseLayouts(OnnxPass):
+    """Gives convolutional regions channel-blocked activations."""
+
+    name = "choose-layouts"
+
+    @override
+    def rewrite(self, block: Block, shapes: Shapes, weights: Weights) -> bool:
+        return choose_layouts(block, shapes, weights)
 
 
 def choose_layouts(block: Block, shapes: Shapes, weights: Weights) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects.onnx import elementwise, indexing, reshaping, slicing, tensor
@@ -17,10 +18,21 @@ from ...dialects.onnx.matmul import GemmOp, MatMulOp
 from ...dialects.onnx.normalization import BatchNormalizationOp
 from ...dialects.onnx.shapes import Shapes
 from ...dialects.onnx.types import BY_IR, BY_NUMPY
+from .analysis import OnnxPass
 from .weights import Weights
 
 MAX_GROWTH = 1 << 16
 """A fold may not make more than this many elements where its operands had fewer: a broadcast is cheaper computed than stored."""
+
+
+class FoldConstants(OnnxPass):
+    """Folds what follows from constants alone."""
+
+    name = "fold-constants"
+
+    @override
+    def rewrite(self, block: Block, shapes: Shapes, weights: Weights) -> bool:
+        return fold_constants(block, shapes, weights)
 
 
 def fold_constants(block: Block, shapes: Shapes, weights: Weights) -> bool:

@@ -6,13 +6,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 from xdsl.ir import Block, SSAValue
 
 from ...dialects.onnx.conv import ConvOp
 from ...dialects.onnx.elementwise import AddOp, MulOp
 from ...dialects.onnx.normalization import BatchNormalizationOp
 from ...dialects.onnx.shapes import Shapes
+from .analysis import OnnxPass
 from .weights import Weights
+
+
+class FuseBatchNorm(OnnxPass):
+    """Folds batch normalisation into convolutions."""
+
+    name = "fuse-batch-norm"
+
+    @override
+    def rewrite(self, block: Block, shapes: Shapes, weights: Weights) -> bool:
+        return fuse_batch_norm(block, shapes, weights)
 
 
 def fuse_batch_norm(block: Block, shapes: Shapes, weights: Weights) -> bool:
