@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -57,6 +57,11 @@ class Reference:
     type: int
 
 
+_T = TypeVar("_T")
+_D = TypeVar("_D")
+_SPOKEN: dict[type, str] = {int: "an integer", float: "a float", str: "a string", tuple: "a list"}
+
+
 @dataclass(slots=True)
 class Node:
     """One node. Attribute values are int, float, str, tuples of those, arrays, `Graph`, TypeProto or tuples of arrays.
@@ -84,6 +89,22 @@ class Node:
     def problem(self, code: str, message: str, hint: str = "") -> ImportProblem:
         """An error about this node; the caller raises it."""
         return ImportProblem(code, message, subject=self.op_type, node=self.label, hint=hint)
+
+    @property
+    def first(self) -> Name:
+        """The first input. Raises ImportProblem (ITG1006) where there is none."""
+        if not self.inputs or not self.inputs[0]:
+            raise self.problem("ITG1006", "its first input is missing")
+        return self.inputs[0]
+
+    def take(self, name: str, kind: type[_T], default: _D) -> _T | _D:
+        """Removes an attribute and returns it, `default` if it is not given. Raises ImportProblem (ITG1102) for another type."""
+        if name not in self.attributes:
+            return default
+        value = self.attributes.pop(name)
+        if not isinstance(value, kind):
+            raise self.problem("ITG1102", f"attribute {name} must be {_SPOKEN[kind]}, but is {str(value)[:60]}")
+        return value
 
     def become(self, op_type: str, inputs: Sequence[Name], **attributes: Any) -> None:
         """Turns this node into an operator of the newest version, with the same outputs."""

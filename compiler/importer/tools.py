@@ -32,7 +32,10 @@ class NodeTools:
 
     def constant(self, values: Any, dtype: Any = np.int64) -> Name:
         name = self.fresh(self._node.label)
-        array = values if isinstance(values, np.ndarray) else np.array(values, dtype)
+        try:
+            array = values if isinstance(values, np.ndarray) else np.array(values, dtype)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise self._node.problem("ITG1105", f"{str(values)[:60]} is no {np.dtype(dtype)}: {error}") from error
         self._scope.define(name, self._builder.constant(array, str(name), self._scope), self._node)
         return name
 

@@ -26,8 +26,8 @@ def broadcast_at_axis(node: OldNode, tools: Tools) -> None:
 
     Without `axis` the last dimensions were aligned, as they are now.
     """
-    broadcast = node.attributes.pop("broadcast", 0)
-    axis = node.attributes.pop("axis", None)
+    broadcast = node.take("broadcast", int, 0)
+    axis = node.take("axis", int, None)
     if not broadcast or axis is None or len(node.inputs) != 2:
         return
     left, right = node.inputs
@@ -69,9 +69,9 @@ def old_selu_constants(node: OldNode, tools: Tools) -> None:
 def bounds_to_inputs(node: OldNode, tools: Tools) -> None:
     """Up to opset 10 the bounds were attributes; from opset 6 on they defaulted to the largest finite floats."""
     default = (-_FLOAT_MAX, _FLOAT_MAX) if node.version >= 6 else (None, None)
-    bounds = [node.attributes.pop("min", default[0]), node.attributes.pop("max", default[1])]
-    element = tools.element(node.inputs[0])
-    node.inputs = node.inputs[:1]
+    bounds = [node.take("min", float, default[0]), node.take("max", float, default[1])]
+    element = tools.element(node.first)
+    node.inputs = [node.first]
     for bound in bounds:
         # float16 has no value beyond the default bounds, not even the infinities they turn into.
         given = bound is not None and not (element is BY_NAME["float16"] and abs(bound) == _FLOAT_MAX)
@@ -99,43 +99,38 @@ def type_by_name(node: OldNode, tools: Tools) -> None:
 @adapter("Affine", before=10)
 def affine(node: OldNode, tools: Tools) -> None:
     """alpha * x + beta."""
-    scaled = tools.node("Mul", [node.inputs[0], _like(node, "alpha", 1.0, tools)])
+    scaled = tools.node("Mul", [node.first, _like(node, "alpha", 1.0, tools)])
     node.become("Add", [scaled, _like(node, "beta", 0.0, tools)])
 
 
 @adapter("Scale", before=10)
 def scale(node: OldNode, tools: Tools) -> None:
     """scale * x."""
-    node.become("Mul", [node.inputs[0], _like(node, "scale", 1.0, tools)])
+    node.become("Mul", [node.first, _like(node, "scale", 1.0, tools)])
 
 
 @adapter("ScaledTanh", before=10)
 def scaled_tanh(node: OldNode, tools: Tools) -> None:
     """alpha * tanh(beta * x)."""
-    inner = tools.node("Tanh", [tools.node("Mul", [node.inputs[0], _like(node, "beta", 1.0, tools)])])
+    inner = tools.node("Tanh", [tools.node("Mul", [node.first, _like(node, "beta", 1.0, tools)])])
     node.become("Mul", [inner, _like(node, "alpha", 1.0, tools)])
 
 
 @adapter("ParametricSoftplus", before=10)
 def parametric_softplus(node: OldNode, tools: Tools) -> None:
     """alpha * log(1 + exp(beta * x))."""
-    inner = tools.node("Softplus", [tools.node("Mul", [node.inputs[0], _like(node, "beta", 1.0, tools)])])
+    inner = tools.node("Softplus", [tools.node("Mul", [node.first, _like(node, "beta", 1.0, tools)])])
     node.become("Mul", [inner, _like(node, "alpha", 1.0, tools)])
 
 
 @adapter("ImageScaler", before=10)
 def image_scaler(node: OldNode, tools: Tools) -> None:
     """scale * x plus one bias a channel of an NCHW image."""
-    scaled = tools.node("Mul", [node.inputs[0], _like(node, "scale", 1.0, tools)])
-    bias = np.array(node.attributes.get("bias", ()), tools.element(node.inputs[0]).numpy)
+    scaled = tools.node("Mul", [node.first, _like(node, "scale", 1.0, tools)])
+    bias = np.array(node.take("bias", tuple, ()), tools.element(node.first).numpy)
     node.become("Add", [scaled, tools.constant(bias.reshape(-1, 1, 1))])
 
 
 def _like(node: OldNode, attribute: str, default: float, tools: Tools) -> Name:
     """A float attribute as a scalar of the first input's type."""
-    if not node.inputs:
-        raise node.problem("ITG1006", "its input is missing")
-    value = node.attributes.get(attribute, default)
-    if not isinstance(value, float):
-        raise node.problem("ITG1102", f"attribute {attribute} must be of type FLOAT, but is {value!r}")
-    return tools.constant(value, tools.element(node.inputs[0]).numpy)
+    return tools.constant(node.take(attribute, float, default), tools.element(node.first).numpy)

@@ -7,26 +7,20 @@ from .registry import OldNode, Tools, adapter
 
 def _attribute_to_input(node: OldNode, tools: Tools, attribute: str, index: int) -> None:
     """Moves an attribute of integers, where it is given, to the input of that number."""
-    values = node.attributes.pop(attribute, None)
+    values = node.take(attribute, tuple, None)
     if values is None:
         return
-    if not isinstance(values, tuple) or not all(isinstance(v, int) for v in values):
+    if not all(isinstance(v, int) for v in values):
         raise node.problem("ITG1102", f"attribute {attribute} must be of type INTS, but is {str(values)[:60]}")
-    if len(node.inputs) > index:
+    if len(node.inputs) > index or not node.first:
         raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but took at most {index} at operator set {node.version}")
     node.inputs += [""] * (index - len(node.inputs))
     node.inputs.append(tools.constant(list(values)))
 
 
-def _first_input(node: OldNode) -> None:
-    if not node.inputs or not node.inputs[0]:
-        raise node.problem("ITG1006", "its first input is missing")
-
-
 @adapter("Squeeze", "Unsqueeze", "ReduceSum", before=13)
 def axes_to_input(node: OldNode, tools: Tools) -> None:
     """Up to opset 12 axes were an attribute."""
-    _first_input(node)
     _attribute_to_input(node, tools, "axes", 1)
 
 
@@ -36,21 +30,18 @@ def axes_to_input(node: OldNode, tools: Tools) -> None:
 )  # fmt: skip
 def reduced_axes_to_input(node: OldNode, tools: Tools) -> None:
     """Up to opset 17 axes were an attribute."""
-    _first_input(node)
     _attribute_to_input(node, tools, "axes", 1)
 
 
 @adapter("Reshape", before=5)
 def shape_to_input(node: OldNode, tools: Tools) -> None:
     """Up to opset 4 the shape was an attribute."""
-    _first_input(node)
     _attribute_to_input(node, tools, "shape", 1)
 
 
 @adapter("Slice", before=10)
 def bounds_to_inputs(node: OldNode, tools: Tools) -> None:
     """Up to opset 9 starts, ends and axes were attributes."""
-    _first_input(node)
     for index, attribute in enumerate(("starts", "ends", "axes"), start=1):
         if attribute not in node.attributes and attribute != "axes":
             raise node.problem("ITG1103", f"attribute {attribute} is required and missing")
@@ -60,17 +51,15 @@ def bounds_to_inputs(node: OldNode, tools: Tools) -> None:
 @adapter("TopK", before=10)
 def count_to_input(node: OldNode, tools: Tools) -> None:
     """Up to opset 9 the count was an attribute."""
-    _first_input(node)
-    count = node.attributes.pop("k", None)
-    if not isinstance(count, int):
-        raise node.problem("ITG1103", "attribute k is required, an integer, and missing")
-    node.inputs = [node.inputs[0], tools.constant([count])]
+    count = node.take("k", int, None)
+    if count is None:
+        raise node.problem("ITG1103", "attribute k is required and missing")
+    node.inputs = [node.first, tools.constant([count])]
 
 
 @adapter("Split", before=2)
 def split_by_input_of_floats(node: OldNode, tools: Tools) -> None:
     """At opset 1 the lengths were an attribute or an input of the data's own type."""
-    _first_input(node)
     node.attributes.setdefault("axis", 0)
     if len(node.inputs) > 1 and "split" not in node.attributes:
         lengths = tools.known(node.inputs[1])
@@ -83,7 +72,6 @@ def split_by_input_of_floats(node: OldNode, tools: Tools) -> None:
 @adapter("Split", before=13)
 def lengths_to_input(node: OldNode, tools: Tools) -> None:
     """Up to opset 12 the lengths were an attribute."""
-    _first_input(node)
     _attribute_to_input(node, tools, "split", 1)
 
 
@@ -103,10 +91,9 @@ def axis_defaults_to_one(node: OldNode, tools: Tools) -> None:
 @adapter("Softmax", "LogSoftmax", "Hardmax", before=13)
 def flatten_first(node: OldNode, tools: Tools) -> None:
     """Up to opset 12 the input was flattened to two dimensions at `axis` (default 1), and the whole second one normalised."""
-    _first_input(node)
-    data = node.inputs[0]
-    rank, axis = tools.rank(data), node.attributes.pop("axis", 1)
-    if not isinstance(axis, int) or not -rank <= axis <= rank:
+    data = node.first
+    rank, axis = tools.rank(data), node.take("axis", int, 1)
+    if not -rank <= axis <= rank:
         raise node.problem("ITG1105", f"axis {axis} is out of range for rank {rank}")
     axis = axis + rank if axis < 0 else axis
     if axis < rank and all(tools.size(data, after) == 1 for after in range(axis + 1, rank)):
@@ -119,9 +106,8 @@ def flatten_first(node: OldNode, tools: Tools) -> None:
 @adapter("DFT", before=20)
 def transform_axis_to_input(node: OldNode, tools: Tools) -> None:
     """Up to opset 19 the axis was an attribute, by default 1."""
-    _first_input(node)
-    axis = node.attributes.pop("axis", 1)
-    node.inputs = [*node.inputs[:2], *[""] * (2 - len(node.inputs)), tools.constant(axis)]
+    axis = node.take("axis", int, 1)
+    node.inputs = [node.first, *node.inputs[1:2], *[""] * (2 - len(node.inputs)), tools.constant(axis)]
 
 
 @adapter("Tile", before=6)
@@ -130,7 +116,7 @@ def repeats_of_one_axis(node: OldNode, tools: Tools) -> None:
     if len(node.inputs) != 3:
         raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but took 3 at operator set {node.version}")
     tiles, axis = tools.known(node.inputs[1]), tools.known(node.inputs[2])
-    rank = tools.rank(node.inputs[0])
+    rank = tools.rank(node.first)
     if tiles is None or axis is None or tiles.size != 1 or axis.size != 1:
         raise node.problem("ITG1203", "tiles and axis must be constants of one element")
     if not 0 <= int(axis.item()) < rank:

@@ -12,9 +12,9 @@ from .registry import CURRENT, Name, OldNode, Tools, adapter
 @adapter("Upsample", before=7)
 def scales_of_height_and_width(node: OldNode, tools: Tools) -> None:
     """Up to opset 6 an image's height and width were scaled, by two attributes."""
-    height, width = node.attributes.pop("height_scale", None), node.attributes.pop("width_scale", None)
-    if not isinstance(height, float) or not isinstance(width, float):
-        raise node.problem("ITG1103", "attributes height_scale and width_scale are required, floats, and missing")
+    height, width = node.take("height_scale", float, None), node.take("width_scale", float, None)
+    if height is None or width is None:
+        raise node.problem("ITG1103", "attributes height_scale and width_scale are required and missing")
     node.attributes["scales"] = (1.0, 1.0, height, width)
     if node.attributes.get("mode") == "bilinear":
         node.attributes["mode"] = "linear"
@@ -23,10 +23,12 @@ def scales_of_height_and_width(node: OldNode, tools: Tools) -> None:
 @adapter("Upsample", before=9)
 def scales_to_input(node: OldNode, tools: Tools) -> None:
     """Up to opset 8 the scales were an attribute."""
-    scales = node.attributes.pop("scales", None)
-    if not isinstance(scales, tuple):
-        raise node.problem("ITG1103", "attribute scales is required, a list of floats, and missing")
-    node.inputs = [*node.inputs[:1], tools.constant(list(scales), np.float32)]
+    scales = node.take("scales", tuple, None)
+    if scales is None:
+        raise node.problem("ITG1103", "attribute scales is required and missing")
+    if not all(isinstance(scale, float) for scale in scales):
+        raise node.problem("ITG1102", f"attribute scales must be of type FLOATS, but is {str(scales)[:60]}")
+    node.inputs = [node.first, tools.constant(list(scales), np.float32)]
 
 
 @adapter("Upsample", before=CURRENT)
@@ -93,5 +95,5 @@ def empty_inputs_are_absent(node: OldNode, tools: Tools) -> None:
 def modes_renamed(node: OldNode, tools: Tools) -> None:
     """Up to opset 19 the modes were named for two dimensions."""
     renamed = {"bilinear": "linear", "bicubic": "cubic"}
-    mode = node.attributes.get("mode", "bilinear")
+    mode = node.take("mode", str, "bilinear")
     node.attributes["mode"] = renamed.get(mode, mode)

@@ -16,7 +16,7 @@ def mode_by_outputs(node: OldNode, tools: Tools) -> None:
 @adapter("BatchNormalization", before=9)
 def statistics_per_feature(node: OldNode, tools: Tools) -> None:
     """Up to opset 8, `spatial` = 0 normalised every feature on its own: a batch normalisation of the flattened input."""
-    spatial = node.attributes.pop("spatial", 1)
+    spatial = node.take("spatial", int, 1)
     if spatial or len(node.inputs) != 5 or tools.rank(node.inputs[0]) <= 2:
         return
     if any(node.outputs[1:]):
@@ -43,14 +43,14 @@ def training_by_outputs(node: OldNode, tools: Tools) -> None:
 @adapter("Dropout", before=7)
 def dropout_mode_to_input(node: OldNode, tools: Tools) -> None:
     """Up to opset 6 dropout was random unless an attribute said otherwise."""
-    if node.attributes.pop("is_test", 0):
+    if node.take("is_test", int, 0):
         return
     if len(node.inputs) != 1:
         raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but took 1 at operator set {node.version}")
-    ratio = node.attributes.pop("ratio", 0.5)
+    ratio = node.take("ratio", float, 0.5)
     _cast_mask(node, tools)
     rate, training = tools.constant(ratio, np.float32), tools.constant(True, np.bool_)
-    node.become("Dropout", [node.inputs[0], rate, training])
+    node.become("Dropout", [node.first, rate, training])
 
 
 @adapter("Dropout", before=10)
@@ -70,7 +70,7 @@ def _cast_mask(node: OldNode, tools: Tools) -> None:
         return
     mask = node.outputs[1]
     node.outputs[1] = tools.fresh(mask)
-    tools.after("Cast", [node.outputs[1]], mask, to=tools.element(node.inputs[0]).number)
+    tools.after("Cast", [node.outputs[1]], mask, to=tools.element(node.first).number)
 
 
 @adapter("GroupNormalization", before=21)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .registry import CURRENT, Name, OldNode, Tools, adapter
+from .registry import CURRENT, OldNode, Tools, adapter
 
 
 @adapter("Pad", before=2)
@@ -17,15 +17,17 @@ def paddings_renamed(node: OldNode, tools: Tools) -> None:
 @adapter("Pad", before=11)
 def pads_to_inputs(node: OldNode, tools: Tools) -> None:
     """Up to opset 10 pads and the value were attributes."""
-    pads = node.attributes.pop("pads", None)
-    value = node.attributes.pop("value", 0.0)
-    if not isinstance(pads, tuple):
-        raise node.problem("ITG1103", "attribute pads is required, a list of integers, and missing")
+    pads = node.take("pads", tuple, None)
+    value = node.take("value", float, 0.0)
+    if pads is None:
+        raise node.problem("ITG1103", "attribute pads is required and missing")
+    if not all(isinstance(pad, int) for pad in pads):
+        raise node.problem("ITG1102", f"attribute pads must be of type INTS, but is {str(pads)[:60]}")
     if len(node.inputs) != 1:
         raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but took 1 at operator set {node.version}")
     node.inputs.append(tools.constant(list(pads)))
     if value != 0.0:
-        node.inputs.append(tools.constant(value, tools.element(node.inputs[0]).numpy))
+        node.inputs.append(tools.constant(value, tools.element(node.first).numpy))
 
 
 @adapter("Scatter", before=CURRENT)
@@ -61,16 +63,10 @@ def scan_without_batch(node: OldNode, tools: Tools) -> None:
 @adapter("LabelEncoder", before=2, domain="ai.onnx.ml")
 def labels_by_position(node: OldNode, tools: Tools) -> None:
     """At version 1 one list of names stood for the numbers from 0 on, in the direction that the input's type told."""
-    names = node.attributes.pop("classes_strings", ())
+    names = node.take("classes_strings", tuple, ())
     numbers = tuple(range(len(names)))
-    default = node.attributes.pop("default_int64", -1), node.attributes.pop("default_string", "_Unused")
-    if tools.element(_only_input(node)).numpy == np.dtype(object):
+    default = node.take("default_int64", int, -1), node.take("default_string", str, "_Unused")
+    if tools.element(node.first).numpy == np.dtype(object):
         node.attributes.update(keys_strings=names, values_int64s=numbers, default_int64=default[0])
     else:
         node.attributes.update(keys_int64s=numbers, values_strings=names, default_string=default[1])
-
-
-def _only_input(node: OldNode) -> Name:
-    if len(node.inputs) != 1:
-        raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but takes 1")
-    return node.inputs[0]

@@ -8,8 +8,8 @@ from .registry import OldNode, Tools, adapter
 @adapter("LpPool", "GlobalLpPool", before=2)
 def integral_exponent(node: OldNode, tools: Tools) -> None:
     """At opset 1 the exponent could be any float."""
-    exponent = node.attributes.get("p", 2.0)
-    if not isinstance(exponent, float) or exponent != int(exponent):
+    exponent = node.take("p", float, 2.0)
+    if not exponent.is_integer():
         raise node.problem("ITG1202", f"at operator set 1, its exponent is {exponent}; newer ones have whole exponents only")
     node.attributes["p"] = int(exponent)
 
