@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,8 @@ class Session:
     ) -> None:
         """module: the address of a program's `intaglio_module`; keep: whatever must live as long; weights: the blob, in place of the
         module's own; device: in place of the CPU. Raises IntaglioError: ITG5530, ITG7022, ITG5010 to ITG5012."""
-        self._instance = ctypes.c_void_p()
         if num_threads != 1:
             raise UnsupportedError("ITG5530", f"num_threads={num_threads} is not supported yet, only 1", subject="session")
-        self._keep = (keep, weights, device)
         self._module = _Module.from_address(module)
         if self._module.version != VERSION:
             hint = "Compile the model again."
@@ -78,7 +77,9 @@ class Session:
         self._outputs = _ports(self._module.outputs, self._module.output_count)
         self._index = {port.arg.name: i for i, port in enumerate(self._outputs)}
         self._names = frozenset(port.arg.name for port in self._inputs)
-        self._create(weights, device)
+        self._instance = self._create(weights, device)
+        # Not __del__: in a cycle that is collected, the code might go before it.
+        self._end = weakref.finalize(self, _destroy, self._module, self._instance, keep, weights, device)
 
     @classmethod
     def load(cls, path: str | Path, *, num_threads: int = 1) -> Session:
@@ -121,7 +122,7 @@ class Session:
         sizes = [_fill(tensor, array, port) for tensor, array, port in zip(inputs, arrays, self._inputs, strict=False)]
         outputs = (_Tensor * max(len(self._outputs), 1))()
         with self._lock:
-            if not self._instance:
+            if not self._end.alive:
                 raise IntaglioError("ITG5501", "is closed", subject="session")
             status = self._module.run(self._instance, inputs, len(arrays), outputs, len(self._outputs))
             if status:
@@ -133,9 +134,7 @@ class Session:
     def close(self) -> None:
         """Gives the instance's memory back at once; the session cannot run after."""
         with self._lock:
-            instance, self._instance = self._instance, ctypes.c_void_p()
-            if instance:
-                self._module.destroy(instance)
+            self._end()
 
     def __enter__(self) -> Session:
         return self
@@ -143,19 +142,17 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if getattr(self, "_instance", None):
-            self.close()
-
-    def _create(self, weights: np.ndarray | None, device: HostedDevice | None) -> None:
+    def _create(self, weights: np.ndarray | None, device: HostedDevice | None) -> ctypes.c_void_p:
+        instance = ctypes.c_void_p()
         options = _Options(
             size=ctypes.sizeof(_Options),
             device=ctypes.addressof(device.struct) if device is not None else None,
             weights=weights.ctypes.data if weights is not None else None,
         )
-        status = self._module.create(ctypes.addressof(options), ctypes.addressof(self._instance))
+        status = self._module.create(ctypes.addressof(options), ctypes.addressof(instance))
         if status:
             raise IntaglioError(f"ITG{status:04d}", _CREATE_ERRORS.get(status, "no instance could be made"), subject="session")
+        return instance
 
     def _output(self, name: str) -> int:
         if (i := self._index.get(name)) is None:
@@ -196,6 +193,11 @@ class Session:
         parts = re.fullmatch(r'ITG\d{4} (?:(\w*) ?"(.*?)": )?(.*)', text, flags=re.DOTALL)
         subject, node, message = parts.groups() if parts else ("", None, text or "the run failed")
         return IntaglioError(f"ITG{status:04d}", message, subject=subject or "", node=node)
+
+
+def _destroy(module: Any, instance: ctypes.c_void_p, *_keep: object) -> None:
+    """Ends an instance; what it runs on is held until then."""
+    module.destroy(instance)
 
 
 def _ports(address: int, count: int) -> list[_Checked]:

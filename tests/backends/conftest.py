@@ -44,7 +44,7 @@ func.func @main(%x: !hal.buffer, %n: index, %y: !hal.buffer, %m: index) -> (!hal
 )
 
 
-def parse(source: str) -> ModuleOp:
+def _parse(source: str) -> ModuleOp:
     context = Context()
     for dialect in (arith.Arith, builtin.Builtin, func.Func, math.Math, memref.MemRef, scf.Scf, vector.Vector, HAL):
         context.load_dialect(dialect)
@@ -64,7 +64,7 @@ def machine() -> Machine:
 @pytest.fixture
 def compile_program(machine: Machine) -> Compile:
     def compile_(source: str, weights: Mapping[str, np.ndarray] | None = None, **options: object) -> CpuProgram:
-        return build(parse(source), weights or {}, machine=machine, **options)  # pyright: ignore[reportArgumentType]
+        return build(_parse(source), weights or {}, machine=machine, **options)  # pyright: ignore[reportArgumentType]
 
     return compile_
 
@@ -78,3 +78,8 @@ def add_program() -> str:
 @pytest.fixture
 def add_kernel() -> str:
     return ADD
+
+
+@pytest.fixture
+def parse_module() -> Callable[[str], ModuleOp]:
+    return _parse
