@@ -98,6 +98,70 @@ class ReshapeOp(IRDLOperation):
 
 
 @irdl_op_definition
+class SlabOp(IRDLOperation):
+    """The part of a tensor at one index of its leading axis; `dims` are the result's dynamic dimensions. Free at run time.
+
+    Whoever builds it keeps the index in range.
+    """
+
+    name = "dispatch.slab"
+    source = operand_def(TensorType)
+    index = operand_def(IndexType)
+    dims = var_operand_def(IndexType)
+    result = result_def(TensorType)
+    traits = traits_def(Pure())
+
+    def __init__(self, source: SSAValue, index: SSAValue, dims: Sequence[SSAValue], result_type: TensorType) -> None:
+        super().__init__(operands=[source, index, list(dims)], result_types=[result_type])
+
+    @override
+    def verify_(self) -> None:
+        _verify_dims([self.result.type], self.dims)
+
+
+@irdl_op_definition
+class InsertOp(IRDLOperation):
+    """The tensor `target` with `part` at one index of its leading axis, in place: `target` is not read after.
+
+    Whoever builds it keeps the index in range.
+    """
+
+    name = "dispatch.insert"
+    part = operand_def(TensorType)
+    target = operand_def(TensorType)
+    index = operand_def(IndexType)
+    result = result_def(TensorType)
+
+    def __init__(self, part: SSAValue, target: SSAValue, index: SSAValue) -> None:
+        super().__init__(operands=[part, target, index], result_types=[target.type])
+
+
+@irdl_op_definition
+class AppendOp(IRDLOperation):
+    """A tensor grown by `part` at the end of its leading axis, of which `count` entries are filled: `target` is not read after.
+
+    There is room for `room` entries in `target`; the result has room for `new_room`, twice what is needed where it had to move.
+    A target with no room is never touched. `dims` are the result's dynamic dimensions, the first of them being count + 1.
+    """
+
+    name = "dispatch.append"
+    part = operand_def(TensorType)
+    target = operand_def(TensorType)
+    count = operand_def(IndexType)
+    room = operand_def(IndexType)
+    dims = var_operand_def(IndexType)
+    result = result_def(TensorType)
+    new_room = result_def(IndexType)
+
+    def __init__(self, part: SSAValue, target: SSAValue, count: SSAValue, room: SSAValue, dims: Sequence[SSAValue]) -> None:
+        super().__init__(operands=[part, target, count, room, list(dims)], result_types=[target.type, IndexType()])
+
+    @override
+    def verify_(self) -> None:
+        _verify_dims([self.result.type], self.dims)
+
+
+@irdl_op_definition
 class CallOp(IRDLOperation):
     """Runs a kernel: tensors in, index constants in, fresh tensors out. `workgroups` says over how many steps work may be split."""
 
@@ -248,6 +312,6 @@ def kernel_attributes() -> dict[str, Attribute]:
 
 DISPATCH = Dialect(
     "dispatch",
-    [WeightOp, TieShapeOp, ReshapeOp, CallOp, RequireOp, AssertOp, YieldOp, ContractOp],
+    [WeightOp, TieShapeOp, ReshapeOp, SlabOp, InsertOp, AppendOp, CallOp, RequireOp, AssertOp, YieldOp, ContractOp],
     [],
 )

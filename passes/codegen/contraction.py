@@ -345,4 +345,3 @@ def _i1():
     from xdsl.dialects.builtin import i1
 
     return i1
-

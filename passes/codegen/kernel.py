@@ -217,7 +217,13 @@ class KernelBuilder:
     # -- loops
 
     def loop(
-        self, lower: Size, upper: Size, step: int, body: Callable[..., Sequence[SSAValue] | None], carried: Sequence[SSAValue] = (), **attributes: Attribute
+        self,
+        lower: Size,
+        upper: Size,
+        step: int,
+        body: Callable[..., Sequence[SSAValue] | None],
+        carried: Sequence[SSAValue] = (),
+        **attributes: Attribute,
     ) -> list[SSAValue]:
         """`for i in range(lower, upper, step)`; `body(i, *carried)` returns the next carried values. Returns the last ones."""
         block = Block(arg_types=[IndexType(), *(c.type for c in carried)])
@@ -230,7 +236,12 @@ class KernelBuilder:
         self.block.add_op(op)
         return list(op.results)
 
-    def if_(self, condition: SSAValue, then: Callable[[], Sequence[SSAValue] | None], otherwise: Callable[[], Sequence[SSAValue] | None] | None = None) -> list[SSAValue]:
+    def if_(
+        self,
+        condition: SSAValue,
+        then: Callable[[], Sequence[SSAValue] | None],
+        otherwise: Callable[[], Sequence[SSAValue] | None] | None = None,
+    ) -> list[SSAValue]:
         blocks: list[Block] = []
         types: list[Attribute] = []
         for branch in (then, otherwise or (lambda: ())):

@@ -96,7 +96,9 @@ def _move_scalars(body: Block, entry: Block) -> None:
             entry.add_op(op)
 
 
-def _buffers(body: Block, tensors: list[Any], inputs: list[SSAValue], results: list[SSAValue], outputs: list[SSAValue]) -> dict[SSAValue, Buffer]:
+def _buffers(
+    body: Block, tensors: list[Any], inputs: list[SSAValue], results: list[SSAValue], outputs: list[SSAValue]
+) -> dict[SSAValue, Buffer]:
     tied = {op.source: op.result for op in body.ops if isinstance(op, dispatch.TieShapeOp)}
     buffers: dict[SSAValue, Buffer] = {}
     for tensor, memref in zip(tensors, inputs, strict=True):

@@ -122,9 +122,7 @@ class Nest:
     def _inner_loops(self, first: int, indices: list[SSAValue], carried: list[SSAValue], at) -> list[SSAValue]:
         if first == len(self.extents):
             return at(indices, carried)
-        return self.k.loop(
-            0, self.extents[first], 1, lambda i, *c: self._inner_loops(first + 1, [*indices, i], list(c), at), carried
-        )
+        return self.k.loop(0, self.extents[first], 1, lambda i, *c: self._inner_loops(first + 1, [*indices, i], list(c), at), carried)
 
     def _starts(self, m: Member) -> list[SSAValue]:
         """The values that a reduction's accumulators start from."""
@@ -310,7 +308,15 @@ class _Single:
         mapping.update(zip(outs, carried, strict=True))
         return clone_body(k, block, mapping, indices=[], tensors={}, accumulators=outs, width=lanes)
 
-    def _reduce_loops(self, n: int, outer: list[SSAValue], carried: list[SSAValue], at, attributes: dict[str, Attribute], indices: tuple[SSAValue, ...] = ()) -> list[SSAValue]:
+    def _reduce_loops(
+        self,
+        n: int,
+        outer: list[SSAValue],
+        carried: list[SSAValue],
+        at,
+        attributes: dict[str, Attribute],
+        indices: tuple[SSAValue, ...] = (),
+    ) -> list[SSAValue]:
         if n == len(self.m.space.inner):
             return at(list(indices), carried)
         return self.k.loop(
@@ -352,8 +358,10 @@ class _Single:
         extent = m.space.outer[last]
         wide = not isinstance(extent, int) or extent >= 8
         unit: Factors = (1, ())
-        return wide and all(v.strides[last] in (unit, (0, ())) for v in self._views()) and any(
-            v.strides[deepest] not in (unit, (0, ())) for v in m.reads.values()
+        return (
+            wide
+            and all(v.strides[last] in (unit, (0, ())) for v in self._views())
+            and any(v.strides[deepest] not in (unit, (0, ())) for v in m.reads.values())
         )
 
     def _emit_row_accumulation(self) -> None:
@@ -414,4 +422,3 @@ def _on_loops(map: AffineMap, space: Space) -> AffineMap:
     for position, loop in enumerate(space.loops):
         replacements[loop] = AffineExpr.dimension(position)
     return AffineMap(len(space.loops), 0, tuple(substitute_dims(e, replacements) for e in map.results))
-

@@ -235,7 +235,9 @@ def _schedule(block: Block, groups: list[Group]) -> None:
             block.insert_op_before(op, terminator)
 
 
-def _place_unit(start: int, order: list[list[Operation]], index: dict[Operation, int], placed: set[int], result: list[Operation], active: set[int]) -> None:
+def _place_unit(
+    start: int, order: list[list[Operation]], index: dict[Operation, int], placed: set[int], result: list[Operation], active: set[int]
+) -> None:
     """Depth-first placement on an explicit stack: a unit follows the units that make its operands."""
     stack: list[tuple[int, list[int]]] = [(start, _needs(order[start], index))]
     active.add(start)
@@ -267,7 +269,9 @@ def _needs(unit: list[Operation], index: dict[Operation, int]) -> list[int]:
 
 def _erase_unused(block: Block) -> None:
     for op in reversed(list(block.ops)):
-        dead = isinstance(op, tensor.EmptyOp | linalg.FillOp | arith.ConstantOp | dispatch.TieShapeOp | dispatch.ReshapeOp | dispatch.WeightOp)
+        dead = isinstance(
+            op, tensor.EmptyOp | linalg.FillOp | arith.ConstantOp | dispatch.TieShapeOp | dispatch.ReshapeOp | dispatch.WeightOp
+        )
         if dead and not any(r.uses for r in op.results):
             op.detach()
             op.erase()

@@ -99,7 +99,12 @@ def _inline(consumer: linalg.GenericOp, position: int) -> linalg.GenericOp:
         return arguments[key]
 
     old, new = consumer.body.block, producer.body.block
-    kept = [argument(v, m, a.type) for v, m, a in zip(inputs, input_maps, [a for k, a in enumerate(old.args) if k != position and k < len(consumer.inputs)], strict=True)]
+    kept = [
+        argument(v, m, a.type)
+        for v, m, a in zip(
+            inputs, input_maps, [a for k, a in enumerate(old.args) if k != position and k < len(consumer.inputs)], strict=True
+        )
+    ]
     taken = [argument(v, m, a.type) for v, m, a in zip(producer.inputs, added, new.args, strict=False)]
     outs = [block.insert_arg(a.type, len(block.args)) for a in old.args[len(consumer.inputs) :]]
 

@@ -31,8 +31,10 @@ def dims_of(value: SSAValue) -> tuple[Size, ...]:
         return dims_of(owner.outputs[cast("int", getattr(value, "index", 0))])
     if isinstance(owner, tensor.EmptyOp):
         return _fill_in(shape, list(owner.dynamic_sizes))
-    if isinstance(owner, dispatch.TieShapeOp | dispatch.ReshapeOp):
+    if isinstance(owner, dispatch.TieShapeOp | dispatch.ReshapeOp | dispatch.SlabOp | dispatch.AppendOp):
         return _fill_in(shape, list(owner.dims))
+    if isinstance(owner, dispatch.InsertOp):
+        return dims_of(owner.target)
     if isinstance(owner, dispatch.ContractOp):
         return _fill_in(shape, list(owner.result_dims))
     if isinstance(owner, dispatch.CallOp):

@@ -125,7 +125,11 @@ def _reshaped(op: OnnxOp, x: np.ndarray, *_: Any) -> np.ndarray:
 def _cast(op: OnnxOp, x: np.ndarray, *_: Any) -> np.ndarray:
     """Float and integer conversions whose result numpy and ONNX agree on; others are left to compiled code."""
     to = BY_IR[op.results[0].type.element_type].numpy  # type: ignore[union-attr]
-    safe = x.dtype == to or (x.dtype.kind in "iub" and to.kind in "f") or (x.dtype.kind == "f" and to.kind == "f" and to.itemsize >= x.dtype.itemsize)
+    safe = (
+        x.dtype == to
+        or (x.dtype.kind in "iub" and to.kind in "f")
+        or (x.dtype.kind == "f" and to.kind == "f" and to.itemsize >= x.dtype.itemsize)
+    )
     return x.astype(to) if safe else x[..., None]
 
 

@@ -43,7 +43,9 @@ def fuse_batch_norm(block: Block, shapes: Shapes, weights: Weights) -> bool:
 def _constant(op: BatchNormalizationOp, shapes: Shapes) -> bool:
     parameters = (op.scale, op.b, op.input_mean, op.input_var)
     same = {v.type.element_type for v in (op.x, *parameters)}  # type: ignore[union-attr]
-    return not op.attr("training_mode") and len(op.results) == 1 and len(same) == 1 and all(shapes.constant(v) is not None for v in parameters)
+    return (
+        not op.attr("training_mode") and len(op.results) == 1 and len(same) == 1 and all(shapes.constant(v) is not None for v in parameters)
+    )
 
 
 def _fusible(op: BatchNormalizationOp, shapes: Shapes) -> bool:
@@ -92,9 +94,7 @@ def _fuse(op: BatchNormalizationOp, block: Block, shapes: Shapes, weights: Weigh
         block.insert_op_before(constant, op)
         shapes.infer_op(constant)
     properties = {k: v for k, v in conv.properties.items() if not k.endswith("SegmentSizes")}
-    fused = ConvOp.build(
-        operands=[conv.x, new[0].output, new[1].output], result_types=[op.results[0].type], properties=properties
-    )
+    fused = ConvOp.build(operands=[conv.x, new[0].output, new[1].output], result_types=[op.results[0].type], properties=properties)
     fused.location = conv.location
     block.insert_op_before(fused, op)
     shapes.infer_op(fused)

@@ -273,7 +273,9 @@ class Lowering:
             elif isinstance(d, int) or d in self.trace.extents_of(i):
                 picked.append(i)
             else:
-                picked.append(self.s.select(self.s.operand(self.index(d), INDEX).equals(1), self.s.const(0, INDEX), self.s.operand(i, INDEX)))
+                picked.append(
+                    self.s.select(self.s.operand(self.index(d), INDEX).equals(1), self.s.const(0, INDEX), self.s.operand(i, INDEX))
+                )
         return tuple(picked)
 
     # -- bodies
@@ -347,7 +349,10 @@ class Lowering:
         accumulators = [trace.add_output(storage(t), t) for _, _, _, t in outs]
         self._traces.append(trace)
         try:
-            values = [trace.scalars.cast(v, t) if isinstance(v, Index) else trace.scalars.operand(v, t) for v, (*_, t) in zip(body(trace.indices, accumulators), outs, strict=True)]
+            values = [
+                trace.scalars.cast(v, t) if isinstance(v, Index) else trace.scalars.operand(v, t)
+                for v, (*_, t) in zip(body(trace.indices, accumulators), outs, strict=True)
+            ]
         finally:
             self._traces.pop()
         for v, (*_, t) in zip(values, outs, strict=True):
@@ -398,7 +403,9 @@ class Lowering:
         if list(arrays) != [*inputs, *outputs]:
             raise TypeError(f"kernel {kernel.name}: inputs come before outputs")
         name = f"{kernel.name}_{next(self._serial)}"
-        element = {n: ((a.type if isinstance(a, Tensor) else a[1]), (a.rank if isinstance(a, Tensor) else len(a[0]))) for n, a in arrays.items()}
+        element = {
+            n: ((a.type if isinstance(a, Tensor) else a[1]), (a.rank if isinstance(a, Tensor) else len(a[0]))) for n, a in arrays.items()
+        }
         func = instantiate(kernel, name, {n: (_kernel_element(t), r) for n, (t, r) in element.items()}, attrs or {})
         func.attributes.update(dispatch.kernel_attributes())
         self.module_block.add_op(func)
@@ -418,7 +425,9 @@ class Lowering:
 
     # -- control flow on the host
 
-    def if_(self, condition: SSAValue, then: Callable[[], Sequence[SSAValue]], otherwise: Callable[[], Sequence[SSAValue]]) -> list[SSAValue]:
+    def if_(
+        self, condition: SSAValue, then: Callable[[], Sequence[SSAValue]], otherwise: Callable[[], Sequence[SSAValue]]
+    ) -> list[SSAValue]:
         """scf.if on a host condition; both branches return values of the same types."""
         blocks: list[Block] = []
         types: list[Any] = []
@@ -454,4 +463,3 @@ def element_type(value: SSAValue) -> ElementType:
     """The ONNX element type of an onnx-level tensor value."""
     assert isinstance(value.type, TensorType)
     return BY_IR[value.type.element_type]
-

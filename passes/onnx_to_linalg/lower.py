@@ -40,7 +40,10 @@ def find_unsupported(module: ModuleOp) -> list[str]:
     for op in main_function(module).walk():
         if isinstance(op, OnnxOp) and type(op) not in LOWERINGS and not op.name.endswith(".yield"):
             missing.setdefault(op.name, []).append(op.node or "?")
-    return [f"{name}: no lowering yet (node {nodes[0]}{f' and {len(nodes) - 1} more' if len(nodes) > 1 else ''})" for name, nodes in missing.items()]
+    return [
+        f"{name}: no lowering yet (node {nodes[0]}{f' and {len(nodes) - 1} more' if len(nodes) > 1 else ''})"
+        for name, nodes in missing.items()
+    ]
 
 
 def onnx_to_linalg(module: ModuleOp, shapes: Shapes, weights: Mapping[str, np.ndarray], target: Any = None) -> Linalg:
@@ -160,4 +163,3 @@ def _storage_type(value: SSAValue, shapes: Shapes) -> TensorType:
         raise UnsupportedError("ITG3006", f"input {value.name_hint} is a {value.type}: only tensors can be inputs yet")
     dims = [d if isinstance(d, int) else DYNAMIC_INDEX for d in shapes.of(value)]
     return TensorType(storage(element_type(value)), dims)
-
