@@ -1,0 +1,242 @@
+"""The front door's work: a model in, a program out; `intaglio.compile`, the sessions, the ONNX backend and the command line call it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+
+from ..backends.cpu import CpuProgram, build, c_prefix
+from ..backends.session import NodeArg, Session
+from ..backends.target import Target
+from ..dialects.hal import Port
+from ..dialects.onnx.types import BY_NUMBER
+from ..passes.verify import check_dominance
+from ..proto.files import load_model
+from .diagnostics import Place, internal_errors
+from .dump import Dump
+from .importer import ImportedModel, import_model
+from .options import Options
+from .pipeline import LEVELS, Lowered, lower_to_loops
+
+STEPS = ("read", "import", *LEVELS, "llvm", "machine code")
+"""What a compilation goes through, in order; a progress display shows them."""
+
+Progress = Callable[[str], None]
+"""Called with each of `STEPS` as it begins."""
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A compiled model: run it here with `session`, or ship it with `save`."""
+
+    core: CpuProgram
+    target: Target
+
+    def session(self, *, num_threads: int = 1) -> Session:
+        """The program in this process. Raises IntaglioError (ITG4002) if it was compiled for another machine, ITG5530 for threads."""
+        return self.core.session(num_threads=num_threads)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes a shared library (.so), object (.o) or archive (.a), by the suffix, with its C header beside it.
+
+        Raises IntaglioError: ITG7004 for another suffix, ITG7010 if a .so is wanted and there is no linker, ITG7011 if linking fails.
+        """
+        return self.core.save(os.fspath(path))
+
+    def get_inputs(self) -> list[NodeArg]:
+        return list(map(_described, self.core.inputs))
+
+    def get_outputs(self) -> list[NodeArg]:
+        return list(map(_described, self.core.outputs))
+
+    def header(self) -> str:
+        """The C header that `save` writes."""
+        return self.core.header()
+
+    def llvm_ir(self, *, optimised: bool = False) -> str:
+        return self.core.llvm_ir(optimised=optimised)
+
+    def assembly(self) -> str:
+        return self.core.assembly()
+
+
+def _described(port: Port) -> NodeArg:
+    return NodeArg(port.name, f"tensor({BY_NUMBER[port.element].name})", list(port.dims))
+
+
+def compile(
+    model: Any,
+    target: str | Target = "cpu",
+    cpu: str = "host",
+    dims: Mapping[str, int] | None = None,
+    *,
+    opt_level: int = 3,
+    name: str | None = None,
+    dump_ir: str | os.PathLike[str] | None = None,
+    verify_ir: bool = False,
+) -> Program:
+    """Compiles an ONNX model.
+
+    model: a path, the bytes of a file, an open binary file, or a ModelProto (ours or the onnx package's). The rest: see `Options`.
+    Raises IntaglioError; an error in the model names the node and what to do. Codes: docs/errors.md.
+    """
+    folder = Path(dump_ir) if dump_ir is not None else None
+    return compile_model(model, Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir))
+
+
+def compile_model(model: Any, options: Options, progress: Progress = lambda step: None) -> Program:
+    """`compile` with its options in one, telling of each step as it begins."""
+    place = Place()
+
+    def begin(step: str) -> None:
+        place.level = step
+        progress(step)
+
+    with internal_errors(place), undisturbed():
+        target = options.chosen_target()
+        program, prefix, dump = _lowered(model, target, options, begin)
+        begin("llvm")
+        name = options.name or prefix
+        core = build(
+            program.module,
+            program.weights,
+            machine=target.machine(options.opt_level),
+            prefix=c_prefix(name) if name else "intaglio",
+            defaults=program.defaults,
+        )
+        if dump is not None:
+            dump.text("llvm.ll", core.llvm_ir())
+        begin("machine code")
+        core.object  # noqa: B018 - made here, so that its errors and its time belong to the compilation
+        if dump is not None:
+            dump.text("optimised.ll", core.llvm_ir(optimised=True))
+            dump.text("machine.s", core.assembly())
+        return Program(core, target)
+
+
+def lower_model(model: Any, options: Options, observe: Callable[[str, ModuleOp], None]) -> Lowered:
+    """A model down to the loop level, each level shown to `observe` as it is reached."""
+    place = Place()
+    with internal_errors(place), undisturbed():
+        return _lowered(model, options.chosen_target(), options, lambda step: setattr(place, "level", step), observe)[0]
+
+
+def read_model(model: Any, dims: Mapping[str, int] | None = None) -> ImportedModel:
+    """A model in the onnx dialect, as imported. Raises IntaglioError, ImportFailed with every problem found."""
+    with internal_errors(Place()), undisturbed():
+        return import_model(load_model(model), dims=dims)
+
+
+def load(path: str | os.PathLike[str], *, num_threads: int = 1) -> Session:
+    """A session over a shared library that `Program.save` wrote. Its code runs in this process: load what you trust.
+
+    Raises IntaglioError: ITG7020 if it cannot be loaded, ITG7021 if it is no compiled model, ITG7022 for another release's.
+    """
+    return Session.load(os.fspath(path), num_threads=num_threads)
+
+
+class InferenceSession:
+    """A model ready to run, with the habits of ONNX Runtime's class of this name: compiled at construction, in process."""
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        num_threads: int = 1,
+        cpu: str = "host",
+        dims: Mapping[str, int] | None = None,
+        opt_level: int = 3,
+    ) -> None:
+        """model: as `compile` takes it, or the path of a shared library that `Program.save` wrote (.so).
+
+        Raises IntaglioError for whatever `compile` or `load` refuse; ITG5530 for another num_threads than 1.
+        """
+        if isinstance(model, str | os.PathLike) and os.fspath(model).endswith(".so"):
+            self._session = load(model, num_threads=num_threads)
+        else:
+            self._session = compile(model, cpu=cpu, dims=dims, opt_level=opt_level).session(num_threads=num_threads)
+
+    def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: object = None) -> list[Any]:
+        """The outputs named, all of them for None, as arrays. Errors: see `Session.run`. run_options: taken and ignored."""
+        return self._session.run(output_names, input_feed, run_options)
+
+    def get_inputs(self) -> list[NodeArg]:
+        """Name, type such as "tensor(float)", and shape (a name where a size is open) of each input."""
+        return self._session.get_inputs()
+
+    def get_outputs(self) -> list[NodeArg]:
+        return self._session.get_outputs()
+
+    def close(self) -> None:
+        """Gives the memory back at once; the session cannot run after."""
+        self._session.close()
+
+    def __enter__(self) -> InferenceSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _lowered(
+    model: Any,
+    target: Target,
+    options: Options,
+    begin: Progress,
+    observe: Callable[[str, ModuleOp], None] = lambda level, module: None,
+) -> tuple[Lowered, str, Dump | None]:
+    """The model at the loop level, the name that its file gives it, and the dump if one is wanted."""
+    dump = Dump(options.dump_ir) if options.dump_ir is not None else None
+    begin("read")
+    loaded = load_model(model)
+    name = loaded.path.stem if loaded.path else ""
+    begin("import")
+    imported = import_model(loaded, dims=options.dims)
+    # The message may be as large as all weights together; from here on the arrays are enough.
+    del loaded, model
+
+    def reached(level: str, module: ModuleOp) -> None:
+        if options.verify_ir:
+            module.verify()
+            check_dominance(module)
+        if dump is not None:
+            dump.level(level, module)
+        observe(level, module)
+        after = LEVELS.index(level) + 1
+        if after < len(LEVELS):
+            begin(LEVELS[after])
+
+    begin(LEVELS[0])
+    return lower_to_loops(imported, target, reached), name, dump
+
+
+_undisturbed_lock = threading.Lock()
+_undisturbed_count = 0
+_was_enabled = False
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keeps Python's garbage collector out of a compilation: it finds little in hundreds of thousands of live IR objects, and takes a
+    third of the time for it. The collector's state returns when the last of several threads is done."""
+    global _undisturbed_count, _was_enabled
+    with _undisturbed_lock:
+        if _undisturbed_count == 0:
+            _was_enabled = gc.isenabled()
+            gc.disable()
+        _undisturbed_count += 1
+    try:
+        yield
+    finally:
+        with _undisturbed_lock:
+            _undisturbed_count -= 1
+            if _undisturbed_count == 0 and _was_enabled:
+                gc.enable()

@@ -1,0 +1,45 @@
+"""What a user can ask of a compilation; the front door and the command line fill it in, the driver reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..backends.target import Target, named_target
+from ..errors import IntaglioError
+
+OPT_LEVELS = (0, 1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compile.
+
+    target: "cpu", the name of a target that an installed package offers, or a `Target`; cpu: the processor for target "cpu", "host"
+    or LLVM's name of one; dims: sizes for open dimensions by name, fixed for good; opt_level: how hard LLVM works, 0 to 3; name: what
+    the C functions' names start with, by default the model file's; dump_ir: a folder for every level's text; verify_ir: check the IR
+    at every level, for work on the compiler itself.
+    """
+
+    target: str | Target = "cpu"
+    cpu: str = "host"
+    dims: Mapping[str, int] = field(default_factory=dict)
+    opt_level: int = 3
+    name: str | None = None
+    dump_ir: Path | None = None
+    verify_ir: bool = False
+
+    def __post_init__(self) -> None:
+        if self.opt_level not in OPT_LEVELS:
+            raise IntaglioError("ITG7103", f"{self.opt_level!r} is none of {OPT_LEVELS}", subject="opt_level")
+
+    def chosen_target(self) -> Target:
+        """The target meant. Raises IntaglioError: ITG7101 for an unknown name, ITG7102 for a broken offer, ITG7104 for two processors."""
+        if isinstance(self.target, Target):
+            return self.target
+        if self.target == "cpu":
+            return named_target(self.cpu)
+        if self.cpu != "host":
+            raise IntaglioError("ITG7104", f'cpu="{self.cpu}" only goes with target="cpu"', subject="target", node=self.target)
+        return named_target(self.target)
