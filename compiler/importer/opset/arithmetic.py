@@ -31,9 +31,10 @@ def broadcast_at_axis(node: OldNode, tools: Tools) -> None:
     if not broadcast or axis is None or len(node.inputs) != 2:
         return
     left, right = node.inputs
-    missing = tools.rank(left) - (axis if axis >= 0 else axis + tools.rank(left)) - tools.rank(right)
-    if missing < 0:
-        raise node.problem("ITG1105", f"axis {axis} does not leave room for the {tools.rank(right)} dimensions of the second operand")
+    rank = tools.rank(left)
+    missing = rank - (axis if axis >= 0 else axis + rank) - tools.rank(right)
+    if not 0 <= missing <= rank:
+        raise node.problem("ITG1105", f"axis {axis} does not place the {tools.rank(right)} dimensions of the second operand in {rank}")
     node.inputs[1] = _trailing_ones(right, missing, tools)
 
 

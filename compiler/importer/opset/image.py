@@ -81,7 +81,7 @@ def empty_inputs_are_absent(node: OldNode, tools: Tools) -> None:
     """At opsets 11 and 12 roi and scales had to be given even where they did nothing."""
     if node.attributes.get("coordinate_transformation_mode") == "tf_half_pixel_for_nn":
         raise node.problem("ITG1202", 'coordinate mode "tf_half_pixel_for_nn" was withdrawn at operator set 13', "export for a newer one")
-    inputs: list[Name] = [*node.inputs, *[""] * (4 - len(node.inputs))]
+    inputs: list[Name] = [node.first, *node.inputs[1:], *[""] * (4 - len(node.inputs))]
     if node.attributes.get("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
         inputs[1] = ""
     if inputs[3]:
