@@ -228,7 +228,7 @@ def _fill(tensor: Any, array: np.ndarray | None, port: _Checked) -> object:
     tensor.type = port.number
     if array is None:
         return None
-    dims = array.ctypes.shape_as(ctypes.c_int64)
+    dims = (ctypes.c_int64 * array.ndim)(*array.shape)  # shape_as gives None for a scalar
     tensor.data = array.ctypes.data
     tensor.rank = array.ndim
     tensor.dims = ctypes.addressof(dims)
