@@ -259,9 +259,13 @@ class ScalarBuilder:
         return self._shift(arith.ShLIOp, x, y)
 
     def shr(self, x: Any, y: Any) -> Scalar:
-        """Right shift, of the sign for signed types; 0 where the distance is not below the width."""
+        """Right shift; where the distance is not below the width, all bits are the sign's (0 for unsigned types)."""
         x, y = self.pair(x, y)
-        return self._shift(arith.ShRSIOp if x.type.is_signed else arith.ShRUIOp, x, y)
+        if not x.type.is_signed:
+            return self._shift(arith.ShRUIOp, x, y)
+        last = x.type.ir.width.data - 1  # type: ignore[union-attr]
+        distance = self.select((y < 0) | (y > last), last, y)
+        return Scalar(self, self.emit(arith.ShRSIOp(x.value, distance.value)), x.type)
 
     def _shift(self, op: Any, x: Scalar, y: Scalar) -> Scalar:
         width = x.type.ir.width.data  # type: ignore[union-attr]
