@@ -1,7 +1,8 @@
 """The C structs that cross the border between host programs, devices and callers: one table each, spelt here as C, LLVM IR and ctypes.
 
 The CPU backend takes LLVM types and C headers from it, the session and the null device take ctypes. What stands in these tables is
-all there is: a field added here appears in the headers and moves the offsets everywhere.
+all there is: a field added here appears in the headers and moves the offsets everywhere. Run as a program, it prints
+backends/cpu/intaglio_device.h.
 """
 
 from __future__ import annotations
@@ -339,3 +340,7 @@ def expand(text: str, members: Mapping[str, Sequence[str]] = MEMBERS) -> str:
 
     text = re.sub(r"FIELD\((\w+), ([%@][\w.]+), (\w+)\)", field, text)
     return re.sub(r"^ *(%[\w.]+ = )?CALL\((\w+), (%[\w.]+)(, [^()]*)?\)$", call, text, flags=re.MULTILINE)
+
+
+if __name__ == "__main__":
+    print(device_header(), end="")

@@ -94,6 +94,9 @@ def placeholder(total: int, triple: str) -> str:
     """
     if not total:
         return "@weights.own = internal constant ptr null, align 8"
+    if not is_elf(triple):
+        # No place for `embed`, and section names of ELF mean nothing there; a session brings the weights itself.
+        return "@weights.own = internal constant ptr null, align 8"
     large = total > LARGE_BYTES and triple.startswith("x86_64")
     section, model = (_LARGE_SECTION, ', code_model "large"') if large else (SECTION, "")
     return (
@@ -103,18 +106,23 @@ def placeholder(total: int, triple: str) -> str:
     )
 
 
+def is_elf(triple: str) -> bool:
+    """Whether objects for this triple are ELF."""
+    return not any(name in triple for name in ("apple", "darwin", "macos", "windows", "win32", "wasm"))
+
+
 def embed(image: bytes, layout: Layout, file: BinaryIO) -> None:
     """Writes an ELF object of 64 bits to `file` with the blob in the place of the placeholder's byte.
 
     The section's header is pointed at the blob, which follows the object's bytes; nothing else moves. Raises IntaglioError
     (ITG7002) for objects of another format.
     """
-    if image[:6] != b"\x7fELF\x02\x01":
-        hint = "Only 64-bit little-endian ELF objects can take weights; compile for a Linux target, or use the program in process."
-        raise IntaglioError("ITG7002", "weights cannot be put into an object of this format", subject="object", hint=hint)
     if not layout.bytes:
         file.write(image)
         return
+    if image[:6] != b"\x7fELF\x02\x01":
+        hint = "Only 64-bit little-endian ELF objects can take weights; compile for a Linux target, or use the program in process."
+        raise IntaglioError("ITG7002", "weights cannot be put into an object of this format", subject="object", hint=hint)
     header = bytearray(image)
     at = _section_header(header)
     padding = -len(image) % ALIGNMENT

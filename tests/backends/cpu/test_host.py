@@ -252,7 +252,7 @@ def test_kernels_run_over_their_range_only(compile_program, add_kernel):
 
 
 def test_a_dispatch_of_no_kernel_is_an_error_of_the_compiler(compile_program):
-    with pytest.raises(IntaglioError, match="ITG4001 .*@nothing"):
+    with pytest.raises(IntaglioError, match=r"ITG4001 .*@nothing"):
         compile_program(main("hal.dispatch @nothing workgroups(%n) buffers() constants()\n func.return %x, %n : !hal.buffer, index"))
 
 
@@ -279,5 +279,5 @@ def test_static_sizes_are_constants_of_the_program(compile_program):
 
 def test_strings_do_not_cross_the_border(compile_program):
     port = '{name = "s", element = 8 : i64, dims = []}'
-    with pytest.raises(IntaglioError, match="ITG3020 .*string"):
+    with pytest.raises(IntaglioError, match=r"ITG3020 .*string"):
         compile_program(main("func.return", f"(%s: !hal.buffer) -> () {attributes(port, '')}"))
