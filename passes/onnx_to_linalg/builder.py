@@ -5,7 +5,7 @@ indices into linalg.generic. Called by every family module beside it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,6 +93,7 @@ class Lowering:
         self._scopes = [_Scope(block)]
         self._traces: list[Trace] = []
         self._serial = itertools.count()
+        self._instances: dict[tuple[Any, ...], str] = {}
         self._weight_ops: dict[str, SSAValue] = {}
         self.op: OnnxOp | None = None
 
@@ -390,26 +391,21 @@ class Lowering:
     def kernel(
         self,
         kernel: Any,
-        arrays: dict[str, Tensor | tuple[Shape, ElementType]],
+        arrays: Mapping[str, Tensor | tuple[Shape, ElementType] | None],
         attrs: dict[str, Any] | None = None,
         sizes: Sequence[Dim] = (),
     ) -> tuple[Tensor, ...]:
-        """Calls a kernel-language function. `arrays`: a Tensor for each input parameter, (shape, type) for each output; in parameter
-        order, inputs before outputs. Returns the outputs."""
-        from ...dialects.kernel import instantiate
-
-        inputs = {n: a for n, a in arrays.items() if isinstance(a, Tensor)}
-        outputs = {n: a for n, a in arrays.items() if not isinstance(a, Tensor)}
-        if list(arrays) != [*inputs, *outputs]:
+        """Calls a kernel-language function. `arrays`: a Tensor for each input parameter (None for one left out), (shape, type) for
+        each output; in parameter order, inputs before outputs. Returns the outputs. Calls that differ in sizes only share a kernel."""
+        present = {n: a for n, a in arrays.items() if a is not None}
+        inputs = {n: a for n, a in present.items() if isinstance(a, Tensor)}
+        outputs = {n: a for n, a in present.items() if not isinstance(a, Tensor)}
+        if list(present) != [*inputs, *outputs]:
             raise TypeError(f"kernel {kernel.name}: inputs come before outputs")
-        name = f"{kernel.name}_{next(self._serial)}"
-        element = {
-            n: ((a.type if isinstance(a, Tensor) else a[1]), (a.rank if isinstance(a, Tensor) else len(a[0]))) for n, a in arrays.items()
-        }
-        func = instantiate(kernel, name, {n: (_kernel_element(t), r) for n, (t, r) in element.items()}, attrs or {})
-        func.attributes.update(dispatch.kernel_attributes())
-        self.module_block.add_op(func)
-        shapes = [a.shape if isinstance(a, Tensor) else a[0] for a in arrays.values()]
+        rows = {n: (a.type, a.rank) if isinstance(a, Tensor) else (a[1], len(a[0])) for n, a in present.items()}
+        types = {n: None if (row := rows.get(n)) is None else (_kernel_element(row[0]), row[1]) for n in arrays}
+        name = self._instance(kernel, types, attrs or {})
+        shapes = [a.shape if isinstance(a, Tensor) else a[0] for a in present.values()]
         constants = [self.dim(d) for shape in shapes for d in shape] + [self.dim(d) for d in sizes]
         out_shapes = [a[0] for a in outputs.values()]
         op = dispatch.CallOp(
@@ -422,6 +418,18 @@ class Lowering:
         )
         self.emit(op)
         return tuple(Tensor(self, r, s, t) for r, (s, t) in zip(op.results, outputs.values(), strict=True))
+
+    def _instance(self, kernel: Any, arrays: dict[str, Any], attrs: dict[str, Any]) -> str:
+        """The name of the kernel's instance for these element types, ranks and attributes, made at the first call."""
+        from ...dialects.kernel import instantiate
+
+        key = (kernel, *sorted((n, repr(a)) for n, a in (arrays | attrs).items()))
+        if key not in self._instances:
+            name = self._instances[key] = f"{kernel.name}_{next(self._serial)}"
+            func = instantiate(kernel, name, arrays, attrs)
+            func.attributes.update(dispatch.kernel_attributes())
+            self.module_block.add_op(func)
+        return self._instances[key]
 
     # -- control flow on the host
 
