@@ -38,6 +38,9 @@ class LowerExecutables(ModulePass):
             op.body.block.insert_op_before(kernel, exe)
             exe.detach()
             exe.erase(safe_erase=False)
+        for kernel in op.ops:
+            if "dispatch.kernel" in kernel.attributes:
+                expand_math(kernel)  # kernels written in the kernel language are loops already, but for their mathematics
 
 
 def lower_executable(exe: func.FuncOp, target: Any = None) -> func.FuncOp:
@@ -56,9 +59,7 @@ def lower_executable(exe: func.FuncOp, target: Any = None) -> func.FuncOp:
     lanes = target.lanes(32) if target is not None else DEFAULT_LANES
     rows = target.mr if target is not None else DEFAULT_ROWS
     _emit(k, body, buffers, lanes, rows)
-    kernel = k.finish(exe.sym_name.data)
-    expand_math(kernel)
-    return kernel
+    return k.finish(exe.sym_name.data)
 
 
 def _emit(k: KernelBuilder, body: Block, buffers: dict[SSAValue, Buffer], lanes: int, rows: int) -> None:
