@@ -163,17 +163,17 @@ class Contraction:
         k = self.k
         batch, blocks, height, width, lane = self.out.dims
         assert isinstance(lane, int) and isinstance(blocks, int)
-        sh, sw, dh, dw = self.op.window.get_values()
+        sh, sw, dh, dw = (int(w) for w in self.op.window.get_values())
         panels, channel_blocks, taps_h, taps_w = (cast(int, d) for d in self.rhs.dims[:4])
         d = [AffineExpr.dimension(x) for x in range(9)]
         # (n, cb, kh, kw, c, oh, ow, place in the tile y, x) -> lhs[n, cb, (oh+y)*sh + kh*dh, (ow+x)*sw + kw*dw, c]
-        rows_at = (d[5] + d[7]) * int(sh) + d[2] * int(dh)
-        columns_at = (d[6] + d[8]) * int(sw) + d[3] * int(dw)
-        a_map = AffineMap(9, 0, (d[0], d[1], rows_at, columns_at, d[4]))
+        a_map = AffineMap(9, 0, (d[0], d[1], (d[5] + d[7]) * sh + d[2] * dh, (d[6] + d[8]) * sw + d[3] * dw, d[4]))
         most = self.tiling.rows
         a = k.view(self.lhs, a_map, range(9), [batch, channel_blocks, taps_h, taps_w, self.lhs.dims[4], height, width, most, most])
         b = k.view(self.rhs, AffineMap.identity(6), range(6), self.rhs.dims)
         outs = self._result_views(5, [1, 2, 3, 4])
+        if self._plane_is_a_row([(a, 5, 6), *((view, 2, 3) for view in (outs[0], *outs[1]))], width):
+            height, width = 1, k.product(times(factors(height), factors(width)))
         per_block = lane // self.tiling.lanes
 
         def panel(n: SSAValue, p: Size, vectors: int) -> None:
@@ -206,6 +206,10 @@ class Contraction:
                 panel(n, whole, (blocks * lane - whole * self.width) // self.tiling.lanes)
 
         k.loop(0, batch, 1, image)
+
+    def _plane_is_a_row(self, views: Sequence[tuple[View, int, int]], width: Size) -> bool:
+        """Whether every view's plane (axes y, x) is contiguous or constant, so that tiles may run across row ends."""
+        return all(v.strides[y] == times(v.strides[x], factors(width)) for v, y, x in views)
 
     def _plane_tiles(self, height: Size, width: Size, tile: Callable[[tuple[int, int], Size, Size], None]) -> None:
         k, most = self.k, self.tiling.rows

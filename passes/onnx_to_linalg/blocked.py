@@ -59,19 +59,16 @@ def _padded(b: Lowering, op: Any, x: Tensor, value: float) -> Tensor:
 
 
 def _dense(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
-    """A contraction over taps and channel blocks. A 1x1 convolution of stride 1 runs over the plane as one row."""
+    """A contraction over taps and channel blocks."""
     shape = b.shapes.of(op.y)
     block = x.shape[4]
     assert isinstance(block, int)
     width = max(BLOCK, panel_width(b, w.shape[0], 32))
     panels = _packed_weights(b, w, block, width)
-    pointwise = op.attr("kernel_shape") == (1, 1) and op.attr("strides") == (1, 1)
-    run = (*shape[:2], 1, shape[2] * shape[3], BLOCK) if pointwise else shape
-    source = b.reshape(x, (*x.shape[:2], 1, x.shape[2] * x.shape[3], block)) if pointwise else x
     window = (*op.attr("strides"), *op.attr("dilations"))
-    contract = dispatch.ContractOp("conv", source.value, panels.value, b.tensor_type(run, FLOAT), b.dims(run), window=window)
+    contract = dispatch.ContractOp("conv", x.value, panels.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=window)
     b.emit(contract)
-    return b.reshape(Tensor(b, contract.result, tuple(run), FLOAT), shape)
+    return Tensor(b, contract.result, tuple(shape), FLOAT)
 
 
 def _packed_weights(b: Lowering, w: Tensor, block: int, width: int) -> Tensor:
