@@ -6,7 +6,8 @@ is allocated where it is made. Loop-carried tensors of fixed size live in one bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -48,6 +49,14 @@ class _Place:
     offset: Size
 
 
+@dataclass
+class _Slot:
+    """Where a loop-carried tensor of fixed size lies, and where its next value waits if it must."""
+
+    buffer: SSAValue
+    scratch: SSAValue | None
+
+
 class _Bufferizer:
     def __init__(self, main: func.FuncOp, checked: set[str]) -> None:
         self.main = main
@@ -61,7 +70,7 @@ class _Bufferizer:
         self.guarded: set[tuple[object, ...]] = set()
         self.arena: SSAValue | None = None
         self.live = Liveness(main)
-        self.fixed: dict[Storage, SSAValue] = {}
+        self.hoisted: dict[Storage, SSAValue] = {}
 
     # -- the whole function
 
@@ -227,7 +236,40 @@ class _Bufferizer:
         self.values[op.result] = self.dims_of_argument[op.source][axis]
 
     def _alias(self, op: dispatch.TieShapeOp | dispatch.ReshapeOp) -> None:
-        self.values[op.result] = self.values[op.source]
+        if op.source in self.values:  # an empty tensor has no buffer, and needs none
+            self.values[op.result] = self.values[op.source]
+
+    def _slab(self, op: dispatch.SlabOp) -> None:
+        self.values[op.result], _ = self._at(self.values[op.source], op.result, op.index)
+
+    def _at(self, buffer: SSAValue, part: SSAValue, index: SSAValue) -> tuple[SSAValue, SSAValue]:
+        """The place of the entry at an index of a leading axis whose entries are like `part`, and an entry's bytes."""
+        bytes = self.index(self.bytes(dims_of(part), part.type))
+        return self.emit(hal.SliceOp(buffer, self.emit(arith.MuliOp(self.values[index], bytes)))), bytes
+
+    def _insert(self, op: dispatch.InsertOp) -> None:
+        place, bytes = self._at(self.values[op.target], op.part, op.index)
+        self.emit(hal.CopyOp(self.values[op.part], place, bytes))
+        self.values[op.result] = self.values[op.target]
+
+    def _append(self, op: dispatch.AppendOp) -> None:
+        """Moves to twice the memory where the room is used up, then copies the new entry behind the others."""
+        target, count, room = self.values[op.target], self.values[op.count], self.values[op.room]
+        bytes = self.index(self.bytes(dims_of(op.part), op.part.type))
+        full = self.emit(arith.CmpiOp(count, room, "sge"))
+        with self._inside() as grow:
+            needed = self.emit(arith.AddiOp(count, self.const(1)))
+            doubled = self.emit(arith.MuliOp(needed, self.const(2)))
+            larger = self.emit(hal.AllocateOp(self.emit(arith.MuliOp(doubled, bytes))))
+            self.emit(hal.CopyOp(target, larger, self.emit(arith.MuliOp(count, bytes))))
+            self.emit(scf.YieldOp(larger, doubled))
+        with self._inside() as stay:
+            self.emit(scf.YieldOp(target, room))
+        choice = scf.IfOp(full, [hal.BufferType(), IndexType()], Region(grow), Region(stay))
+        self.emit(choice)
+        buffer, self.values[op.new_room] = choice.results
+        self.emit(hal.CopyOp(self.values[op.part], self._at(buffer, op.part, op.count)[0], bytes))
+        self.values[op.result] = buffer
 
     def _weight(self, op: dispatch.WeightOp) -> None:
         self.values[op.result] = self.emit(hal.WeightOp(op.id.data))
@@ -258,7 +300,9 @@ class _Bufferizer:
             self.emit(hal.CheckOp())
 
     def _make(self, storage: Storage) -> SSAValue:
-        """The buffer of a storage: its place in the arena, or a fresh allocation."""
+        """The buffer of a storage: its place in the arena, memory taken before the loop around it, or a fresh allocation."""
+        if storage in self.hoisted:
+            return self.hoisted[storage]
         place = self.places.get(storage)
         if place is None:
             return self.emit(hal.AllocateOp(self.index(self.bytes(storage.dims, storage.type))))
@@ -268,15 +312,22 @@ class _Bufferizer:
 
     # -- control flow
 
+    @contextmanager
+    def _inside(self) -> Iterator[Block]:
+        """What is emitted inside goes to a new block."""
+        outer, self.block = self.block, Block()
+        try:
+            yield self.block
+        finally:
+            self.block = outer
+
     def _region(self, block: Block, args: Sequence[SSAValue], finish: Callable[[], None]) -> Block:
         """Translates a nested block into a new one; `args` are old block arguments that stay arguments."""
-        outer, new = self.block, Block()
-        self.block = new
-        for a in args:
-            self.values[a] = new.insert_arg(_host_type(a.type), len(new.args))
-        self._translate(block)
-        finish()
-        self.block = outer
+        with self._inside() as new:
+            for a in args:
+                self.values[a] = new.insert_arg(_host_type(a.type), len(new.args))
+            self._translate(block)
+            finish()
         return new
 
     def _if(self, op: scf.IfOp) -> None:
@@ -296,86 +347,99 @@ class _Bufferizer:
 
     def _while(self, op: scf.WhileOp) -> None:
         before, after = op.before_region.block, op.after_region.block
-        carried = self._carried(op, before, after)
+        self._hoist(op)
+        carried = self._slots(before.args, op.arguments)
         kept = [n for n in range(len(op.arguments)) if n not in carried]
-        initial = [self.values[op.arguments[n]] for n in kept]
-        self._fill_slots(op.arguments, carried)
+        initial = [self._initial(op.arguments[n]) for n in kept]
         for n, slot in carried.items():
-            self.values[before.args[n]] = self.values[after.args[n]] = self.values[op.results[n]] = slot
+            self.values[before.args[n]] = self.values[after.args[n]] = self.values[op.results[n]] = slot.buffer
 
         def condition() -> None:
             last = cast(scf.ConditionOp, before.last_op)
-            self.emit(scf.ConditionOp(self.values[last.cond], *(self.values[last.arguments[n]] for n in kept)))
+            self.emit(scf.ConditionOp(self.values[last.condition], *(self.values[last.args[n]] for n in kept)))
 
         first = self._region(before, [before.args[n] for n in kept], condition)
         second = self._region(after, [after.args[n] for n in kept], lambda: self._yield(after, carried, kept))
         new = scf.WhileOp(initial, [_host_type(op.results[n].type) for n in kept], Region(first), Region(second))
-        self.block.add_op(new)
+        self.emit(new)
         self.values.update(zip((op.results[n] for n in kept), new.results, strict=True))
 
     def _for(self, op: scf.ForOp) -> None:
         body = op.body.block
-        carried = {n: s for n, s in self._carried_for(op, body).items()}
+        self._hoist(op)
+        carried = self._slots(body.args[1:], op.iter_args)
         kept = [n for n in range(len(op.iter_args)) if n not in carried]
-        initial = [self.values[op.iter_args[n]] for n in kept]
-        self._fill_slots(op.iter_args, carried)
+        initial = [self._initial(op.iter_args[n]) for n in kept]
         for n, slot in carried.items():
-            self.values[body.args[n + 1]] = self.values[op.results[n]] = slot
+            self.values[body.args[n + 1]] = self.values[op.results[n]] = slot.buffer
         arguments = [body.args[0], *(body.args[n + 1] for n in kept)]
         block = self._region(body, arguments, lambda: self._yield(body, carried, kept))
         new = scf.ForOp(self.values[op.lb], self.values[op.ub], self.values[op.step], initial, Region(block))
         self.emit(new)
         self.values.update(zip((op.results[n] for n in kept), new.results, strict=True))
 
-    def _carried(self, op: scf.WhileOp, before: Block, after: Block) -> dict[int, SSAValue]:
-        """Loop-carried tensors of fixed size, with their buffers."""
-        return self._slots([(n, before.args[n]) for n in range(len(op.arguments))])
+    def _hoist(self, loop: Operation) -> None:
+        """Takes memory whose size is known before the loop once, not in every round; what a branch may not need stays there."""
+        for op in _unconditional(loop):
+            for out in op.outs if isinstance(op, dispatch.CallOp) else ():
+                storage = self.live.storage(out)
+                known = all(isinstance(d, int) or d in self.values for d in storage.dims)
+                if known and storage not in self.places and storage not in self.hoisted:
+                    self.hoisted[storage] = self._make(storage)
 
-    def _carried_for(self, op: scf.ForOp, body: Block) -> dict[int, SSAValue]:
-        return self._slots([(n, body.args[n + 1]) for n in range(len(op.iter_args))])
-
-    def _slots(self, arguments: Sequence[tuple[int, SSAValue]]) -> dict[int, SSAValue]:
-        found: dict[int, SSAValue] = {}
-        for n, argument in arguments:
-            storage = self.live.slot(argument)
-            if storage is not None:
-                found[n] = self.fixed[storage] = self._make(storage)
+    def _slots(self, arguments: Sequence[SSAValue], initial: Sequence[SSAValue]) -> dict[int, _Slot]:
+        """The buffers of loop-carried tensors of fixed size, by position, filled with the initial values."""
+        found: dict[int, _Slot] = {}
+        for n, (argument, value) in enumerate(zip(arguments, initial, strict=True)):
+            storage, scratch = self.live.slot(argument), self.live.scratch(argument)
+            if storage is None:
+                continue
+            found[n] = _Slot(self._make(storage), None if scratch is None else self._make(scratch))
+            if value in self.values:  # what is filled in the loop starts empty
+                self.emit(hal.CopyOp(self.values[value], found[n].buffer, self.index(self.bytes(dims_of(value), value.type))))
         return found
 
-    def _fill_slots(self, initial: Sequence[SSAValue], slots: dict[int, SSAValue]) -> None:
-        for n, slot in slots.items():
-            value = initial[n]
-            self.emit(hal.CopyOp(self.values[value], slot, self.index(self.bytes(dims_of(value), value.type))))
+    def _initial(self, value: SSAValue) -> SSAValue:
+        """A carried value before the first round; a tensor without elements needs a buffer too, though nobody reads it."""
+        return self.values[value] if value in self.values else self.emit(hal.AllocateOp(self.const(ALIGNMENT)))
 
-    def _yield(self, body: Block, slots: dict[int, SSAValue], kept: Sequence[int]) -> None:
-        """Ends a round: carried tensors go to their slots, through a copy where one slot's value goes to another."""
+    def _yield(self, body: Block, slots: dict[int, _Slot], kept: Sequence[int]) -> None:
+        """Ends a round: carried tensors go to their slots, through scratch memory where another slot's change could touch them."""
         last = body.last_op
         assert isinstance(last, scf.YieldOp)
-        sources: dict[int, tuple[SSAValue, SSAValue]] = {}
+        moves: list[tuple[SSAValue, SSAValue, SSAValue]] = []
         for n, slot in slots.items():
             value = last.operands[n]
             buffer = self.values[value]
+            if buffer is slot.buffer:
+                continue
             bytes = self.index(self.bytes(dims_of(value), value.type))
-            roots = self.live.roots(value)
-            if any(self.fixed.get(r) in slots.values() and self.fixed.get(r) is not slot for r in roots):
-                moved = self.emit(hal.AllocateOp(bytes))
-                self.emit(hal.CopyOp(buffer, moved, bytes))
-                buffer = moved
-            sources[n] = (buffer, bytes)
+            if slot.scratch is not None:
+                self.emit(hal.CopyOp(buffer, slot.scratch, bytes))
+                buffer = slot.scratch
+            moves.append((buffer, slot.buffer, bytes))
         kept_values = [self._kept(last.operands[n]) for n in kept]
-        for n, (buffer, bytes) in sources.items():
-            if buffer is not slots[n]:
-                self.emit(hal.CopyOp(buffer, slots[n], bytes))
+        for move in moves:
+            self.emit(hal.CopyOp(*move))
         self.emit(scf.YieldOp(*kept_values))
 
     def _kept(self, value: SSAValue) -> SSAValue:
         """A carried value that stays a loop argument; a tensor moves to memory of its own, since the round's buffers are reused."""
-        if not isinstance(value.type, TensorType):
+        if not isinstance(value.type, TensorType) or isinstance(value.owner, dispatch.AppendOp):
             return self.values[value]
         bytes = self.index(self.bytes(dims_of(value), value.type))
         fresh = self.emit(hal.AllocateOp(bytes))
         self.emit(hal.CopyOp(self.values[value], fresh, bytes))
         return fresh
+
+
+def _unconditional(parent: Operation) -> Iterator[Operation]:
+    """The operations under `parent` that run whenever it does, but for the rounds of loops."""
+    for region in parent.regions:
+        for op in region.block.ops:
+            yield op
+            if not isinstance(op, scf.IfOp):
+                yield from _unconditional(op)
 
 
 def _host_type(type: Attribute) -> Attribute:
@@ -398,6 +462,9 @@ _HANDLERS: dict[type[Operation], Callable] = {
     tensor.ExtractOp: _Bufferizer._read,
     dispatch.TieShapeOp: _Bufferizer._alias,
     dispatch.ReshapeOp: _Bufferizer._alias,
+    dispatch.SlabOp: _Bufferizer._slab,
+    dispatch.InsertOp: _Bufferizer._insert,
+    dispatch.AppendOp: _Bufferizer._append,
     dispatch.WeightOp: _Bufferizer._weight,
     dispatch.RequireOp: _Bufferizer._require,
     dispatch.CallOp: _Bufferizer._call,

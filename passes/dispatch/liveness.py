@@ -58,6 +58,7 @@ class Liveness:
         self.storages: list[Storage] = []
         self._roots: dict[SSAValue, frozenset[Storage]] = {}
         self._slots: dict[SSAValue, Storage] = {}
+        self._scratch: dict[SSAValue, Storage] = {}
         block = main.body.block
         for argument in block.args:
             self._own(argument, owned=False, dims=())
@@ -77,6 +78,10 @@ class Liveness:
         """The fixed storage of a loop-carried tensor, None where its size changes from round to round."""
         return self._slots.get(argument)
 
+    def scratch(self, argument: SSAValue) -> Storage | None:
+        """Where a carried tensor's next value waits while the slots change, None where it may go to its slot at once."""
+        return self._scratch.get(argument)
+
     def _own(self, value: SSAValue, *, owned: bool, dims: tuple[Size, ...] | None = None) -> Storage:
         storage = Storage(dims_of(value) if dims is None else dims, cast(TensorType, value.type), owned)
         self.storages.append(storage)
@@ -90,8 +95,13 @@ class Liveness:
     def _visit(self, op: Operation, position: int) -> None:
         for value in op.operands:
             self._touch(value, position)
-        if isinstance(op, dispatch.TieShapeOp | dispatch.ReshapeOp):
-            self._roots[op.result] = self._roots[op.source]
+        if isinstance(op, dispatch.TieShapeOp | dispatch.ReshapeOp | dispatch.SlabOp):
+            self._roots[op.result] = self.roots(op.source)
+        elif isinstance(op, dispatch.InsertOp):
+            self._roots[op.result] = self.roots(op.target)
+        elif isinstance(op, dispatch.AppendOp):
+            # Not one of `storages`: it is allocated as it grows, and so are a loop's values of varying size.
+            self._roots[op.result] = frozenset((Storage((), cast(TensorType, op.result.type), owned=True),))
         elif isinstance(op, dispatch.WeightOp):
             self._own(op.result, owned=False)
         elif isinstance(op, dispatch.CallOp | linalg.GenericOp):
@@ -122,10 +132,11 @@ class Liveness:
         self, op: Operation, first: Iterable[BlockArgument], second: Iterable[BlockArgument], initial: Iterable[SSAValue], position: int
     ) -> None:
         varying: list[tuple[int, SSAValue]] = []
+        slots: dict[int, tuple[BlockArgument, Storage]] = {}
         for n, (a, b, start) in enumerate(zip(first, second, initial, strict=True)):
             if not isinstance(a.type, TensorType):
                 continue
-            dims = _carried_dims(op, a, b)
+            dims = _carried_dims(op, a, b, op.results[n])
             if dims is None:
                 varying.append((n, start))
                 self._roots[a] = self._roots[b] = self._roots[op.results[n]] = self.roots(start)
@@ -133,17 +144,44 @@ class Liveness:
             slot = self._own(a, owned=True, dims=dims)
             slot.touch(position)
             self._slots[a] = slot
+            slots[n] = a, slot
             self._roots[b] = self._roots[op.results[n]] = self._roots[a]
         for region in op.regions:
             for block in region.blocks:
                 self._nested(block, position)
+        self._wait(op.regions[-1].block, list(second), slots, position)
         for n, start in varying:
             # Each round's value moves to memory of its own; the result may still be the initial value.
             storage = Storage((), cast(TensorType, op.results[n].type), owned=True)
             self._roots[op.results[n]] = frozenset((*self.roots(start), storage))
 
+    def _wait(self, body: Block, arguments: list[BlockArgument], slots: dict[int, tuple[BlockArgument, Storage]], position: int) -> None:
+        """Gives scratch memory to carried tensors whose next value lies in one of the loop's slots, but not where it stays."""
+        own = frozenset(slot for _, slot in slots.values())
+        assert body.last_op is not None
+        for n, (argument, slot) in slots.items():
+            value = body.last_op.operands[n]
+            if not self.roots(value) & own or _where(value) is arguments[n]:
+                continue
+            waiting = Storage(slot.dims, slot.type, owned=True)
+            waiting.touch(position)
+            self.storages.append(waiting)
+            self._scratch[argument] = waiting
 
-def _carried_dims(op: Operation, *arguments: BlockArgument) -> tuple[Size, ...] | None:
+
+def _where(value: SSAValue) -> SSAValue:
+    """The value that names the buffer itself, seen through what only changes the type or works in place."""
+    while True:
+        owner = value.owner
+        if isinstance(owner, dispatch.TieShapeOp | dispatch.ReshapeOp):
+            value = owner.source
+        elif isinstance(owner, dispatch.InsertOp):
+            value = owner.target
+        else:
+            return value
+
+
+def _carried_dims(op: Operation, *arguments: SSAValue) -> tuple[Size, ...] | None:
     """A carried tensor's dimensions if they are the same in every round: static, or tied to values from outside the loop."""
     shape = cast(TensorType, arguments[0].type)
     if dispatch.dynamic_count([shape]) == 0:
@@ -162,5 +200,5 @@ def _inside(value: SSAValue, op: Operation) -> bool:
     while current is not None:
         if current is op:
             return True
-        current = current.parent_op() if isinstance(current, Operation) else current.parent_op()
+        current = current.parent_op()
     return False
