@@ -81,7 +81,8 @@ def _link(triple: str, source: Path, target: Path, soname: str) -> None:
         arguments = [*command, *flags, "-o", str(target), str(source)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise IntaglioError("ITG7011", f"{Path(command[0]).name} failed: {done.stderr.strip()}", subject="linker", hint=" ".join(arguments))
+        name = "ziglang" if "ziglang" in command else Path(command[0]).name
+        raise IntaglioError("ITG7011", f"{name} failed: {done.stderr.strip()}", subject="linker", hint=" ".join(arguments))
 
 
 def linker(triple: str) -> list[str]:
@@ -98,7 +99,8 @@ def linker(triple: str) -> list[str]:
     if emulation is not None and (found := shutil.which("ld.lld")) is not None:
         return [found, "-m", emulation, "-shared"]
     if emulation is not None and importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "cc", "-target", f"{architecture}-linux-gnu"]
+        # Its linker, not its compiler: that would first build a libc of its own, for half a minute.
+        return [sys.executable, "-m", "ziglang", "ld.lld", "-m", emulation, "-shared"]
     hint = "Install a C compiler, or LLVM's ld.lld, or `pip install intaglio[link]`; .o and .a need no linker."
     raise IntaglioError("ITG7010", f"there is no linker for {triple}", subject="linker", hint=hint)
 

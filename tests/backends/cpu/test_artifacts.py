@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -175,12 +176,19 @@ def test_without_a_linker_the_error_says_what_to_install(weighted, tmp_path, mon
 def test_linkers_are_looked_for_in_order(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(link.importlib.util, "find_spec", lambda name: object())
-    assert link.linker("aarch64-unknown-linux-gnu") == [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-gnu"]
+    zig = [sys.executable, "-m", "ziglang", "ld.lld", "-m", "aarch64linux", "-shared"]
+    assert link.linker("aarch64-unknown-linux-gnu") == zig
     for name in ("cc", "ld.lld"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
     assert link.linker("riscv64-unknown-linux-gnu")[1:] == ["-m", "elf64lriscv", "-shared"]
     assert link.linker(Machine().attributes.triple) == [str(tmp_path / "cc")]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="no ziglang")
+def test_ziglang_links_without_anything_else(weighted, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check(Session.load(weighted().save(tmp_path / "m.so")))
 
 
 @needs_cc
