@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, IntegerAttr, ModuleOp, StringAttr, TensorType, i64
+from xdsl.dialects.builtin import DYNAMIC_INDEX, ArrayAttr, DictionaryAttr, FunctionType, IntegerAttr, ModuleOp, StringAttr, TensorType, i64
 from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 
 from ...dialects.onnx.shapes import Shapes
@@ -159,7 +159,7 @@ class _Import:
         resolved = symbols.resolve(declared, info.name)
         element = element_type(tensor.elem_type)
         _check_default(default, element, resolved)
-        argument = self._append(info.name, TensorType(element.ir, [d if isinstance(d, int) else -1 for d in resolved]))
+        argument = self._append(info.name, TensorType(element.ir, [d if isinstance(d, int) else DYNAMIC_INDEX for d in resolved]))
         self.shapes.declare_argument(argument, resolved)
         shown = tuple(r if isinstance(r, int) else d or r for d, r in zip(declared, resolved, strict=True))
         self.inputs.append(ValueInfo(info.name, element, shown))
