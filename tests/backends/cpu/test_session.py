@@ -172,3 +172,17 @@ def test_the_c_api_checks_for_itself(compile_program, add_program):
     assert run(tensor(data=at(data), type=1, rank=1, dims=at(one))) == ""
     assert session._module.run(None, None, 0, None, 0) == 5501
     assert "ITG5010" in ctypes.string_at(session._module.last_error(None)).decode()
+
+
+def test_sizes_that_overflow_are_refused(compile_program):
+    port = '{name = "x", element = 1 : i64, dims = ["N", "M", "K"]}'
+    source = f"""
+    func.func @main(%x: !hal.buffer, %n: index, %m: index, %k: index) -> ()
+        attributes {{"hal.inputs" = [{port}], "hal.outputs" = []}} {{
+      func.return
+    }}"""
+    session = compile_program(source).session()
+    data, dims = ctypes.c_float(), (ctypes.c_int64 * 3)(2**40, 0, 2**40)
+    tensor = TENSOR.ctypes()(data=ctypes.addressof(data), type=1, rank=3, dims=ctypes.addressof(dims))
+    assert session._module.run(session._instance, ctypes.addressof(tensor), 1, None, 0) == 5508
+    assert session.run(None, {"x": np.zeros((3, 0, 5), np.float32)}) == []

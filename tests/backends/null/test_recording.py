@@ -73,3 +73,16 @@ def test_it_notices_nonsense():
     struct.free(None, 12345)
     assert struct.fill(None, 12345, 0, 0, 4) != 0
     assert len(device.faults) == 2
+
+
+def test_a_device_that_fails_is_named_with_the_kernel_and_its_words(program):
+    class Broken(NullDevice):
+        def _dispatch(self, *arguments: object) -> int:
+            return self._fail("it caught fire", fault=False)
+
+    device = Broken()
+    with program.session(device=device) as session, pytest.raises(IntaglioError) as caught:
+        session.run(None, {"x": np.ones(3, np.float32)})
+    assert caught.value.code == "ITG5011"
+    assert "device null failed in add: it caught fire" in str(caught.value)
+    assert device.held == {}
