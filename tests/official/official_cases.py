@@ -1,0 +1,111 @@
+"""The official ONNX backend suite as plain data: every case by name, and how one is run; the worker and the tests read it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnx.backend.test.case.test_case import TestCase
+from onnx.backend.test.loader import load_model_tests
+from onnx.backend.test.runner import Runner
+
+GROUPS = ("node", "simple", "pytorch-converted", "pytorch-operator", "real")
+NOT_YET = Path(__file__).parent / "not_yet.txt"
+
+# Cases compile in a tenth of a second, real models in tens; a busy machine gets its share of patience.
+_SECONDS = {"real": 240.0}
+_SECONDS_OTHERS = 60.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of the suite; `seconds` is what it may take, compilation included."""
+
+    name: str
+    group: str
+    seconds: float
+    test: TestCase
+
+
+def load_cases() -> dict[str, Case]:
+    """Every case by its name, which is unique across the groups. Takes some seconds: the node cases are computed."""
+    cases: dict[str, Case] = {}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for group in GROUPS:
+            for test in sorted(load_model_tests(kind=group), key=lambda t: t.name):
+                assert test.name not in cases, f"two cases are named {test.name}"
+                cases[test.name] = Case(test.name, group, _SECONDS.get(group, _SECONDS_OTHERS), test)
+    return cases
+
+
+def expected_failures() -> list[str]:
+    """The names listed as not passing yet, in the list's order."""
+    lines = (line.partition("#")[0].strip() for line in NOT_YET.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+def run_case(case: Case) -> None:
+    """Compiles and runs a case. Raises what the compiler raises, AssertionError if the outputs are not those expected."""
+    from intaglio import backend  # here, since listing cases must not depend on the compiler
+
+    model = _model(case.test)
+    prepared = backend.prepare(model, "CPU")
+    for inputs, expected in _data(case.test, model):
+        outputs = list(prepared.run(inputs))
+        Runner.assert_similar_outputs(expected, outputs, rtol=case.test.rtol, atol=case.test.atol)
+
+
+def _model(test: TestCase) -> onnx.ModelProto:
+    return test.model if test.model is not None else onnx.load(_model_path(test))
+
+
+def _model_path(test: TestCase) -> Path:
+    if test.model_dir is not None:
+        return Path(test.model_dir) / "model.onnx"
+    # The real models are meant to be downloaded; the light ones of the same structure come with the package.
+    assert test.url is not None and test.url.startswith("onnx/")
+    return Path(onnx.__file__).parent / Path(test.url).relative_to("onnx")
+
+
+def _data(test: TestCase, model: onnx.ModelProto) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Pairs of inputs and expected outputs."""
+    if test.data_sets is not None:
+        for inputs, outputs in test.data_sets:
+            yield [_plain(x) for x in inputs], [_plain(x) for x in outputs]
+    elif test.model_dir is not None:
+        for folder in sorted(Path(test.model_dir).glob("test_data_set*")):
+            yield _protos(folder, "input", model.graph.input), _protos(folder, "output", model.graph.output)
+    else:
+        initial = {tensor.name for tensor in model.graph.initializer}
+        inputs = [Runner.generate_dummy_data(info) for info in model.graph.input if info.name not in initial]
+        path = _model_path(test)
+        yield inputs, _protos(path.parent, f"{path.stem}_output", model.graph.output)
+
+
+def _plain(value: Any) -> Any:
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
+
+
+def _protos(folder: Path, stem: str, infos: Any) -> list[Any]:
+    found: list[Any] = []
+    for i, info in enumerate(infos):
+        path = folder / f"{stem}_{i}.pb"
+        if not path.exists():
+            break
+        found.append(_read(path.read_bytes(), info.type))
+    return found
+
+
+def _read(data: bytes, kind: onnx.TypeProto) -> Any:
+    if kind.HasField("sequence_type"):
+        return numpy_helper.to_list(onnx.SequenceProto.FromString(data))
+    if kind.HasField("optional_type"):
+        return numpy_helper.to_optional(onnx.OptionalProto.FromString(data))
+    return numpy_helper.to_array(onnx.TensorProto.FromString(data))

@@ -1,0 +1,110 @@
+"""Runs cases of the official suite from the command line: `python tests/official/run_cases.py [PATTERN..]`.
+
+A PATTERN is a regular expression looked for in the case's name, or the name of a group. --update writes the list of cases that do
+not pass yet (of those that ran), --reasons counts what stops the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from official_cases import GROUPS, NOT_YET, Case, expected_failures, load_cases
+from official_pool import Outcome, Pool
+
+HEADER = """\
+# Official cases that do not pass yet; tests/official holds this list strictly: a case here that passes is an error too.
+# Written by: python tests/official/run_cases.py --update
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN")
+    parser.add_argument("-j", "--jobs", type=int, default=2)
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what passes, with its time")
+    parser.add_argument("--not-yet", action="store_true", help="only cases of the list")
+    parser.add_argument("--reasons", action="store_true", help="count the reasons of failures")
+    parser.add_argument("--update", action="store_true", help="write the list")
+    asked = parser.parse_args(arguments)
+    start = time.perf_counter()
+    cases = load_cases()
+    chosen = _chosen(cases, asked.patterns)
+    if asked.not_yet:
+        listed = set(expected_failures())
+        chosen = [case for case in chosen if case.name in listed]
+    if not chosen:
+        print("no case matches", file=sys.stderr)
+        return 2
+    outcomes = _run(chosen, asked.jobs, asked.verbose)
+    if asked.reasons:
+        _print_reasons(outcomes)
+    _print_counts(cases, outcomes, time.perf_counter() - start)
+    if asked.update:
+        _update(cases, outcomes)
+    return int(not all(o.passed for o in outcomes))
+
+
+def _chosen(cases: dict[str, Case], patterns: Sequence[str]) -> list[Case]:
+    if not patterns:
+        return list(cases.values())
+    groups = {p for p in patterns if p in GROUPS}
+    expressions = [re.compile(p) for p in patterns if p not in GROUPS]
+    return [c for c in cases.values() if c.group in groups or any(e.search(c.name) for e in expressions)]
+
+
+def _run(chosen: Sequence[Case], jobs: int, verbose: bool) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    pool = Pool((case.name for case in chosen), jobs)
+    try:
+        for outcome in pool:
+            outcomes.append(outcome)
+            if not outcome.passed:
+                print(f"{outcome.status.upper():7} {outcome.name}: {outcome.detail}", flush=True)
+            elif verbose:
+                print(f"{'pass':7} {outcome.name} ({outcome.seconds:.2f} s)", flush=True)
+    finally:
+        pool.close()
+    return outcomes
+
+
+def _print_reasons(outcomes: Sequence[Outcome]) -> None:
+    reasons = Counter(_reason(o) for o in outcomes if not o.passed)
+    print("\nwhat stops cases:")
+    for reason, count in reasons.most_common():
+        print(f"{count:5}  {reason}")
+
+
+def _reason(outcome: Outcome) -> str:
+    missing = re.findall(r"(\S+): no lowering yet", outcome.detail)
+    if missing:
+        return "no lowering: " + ", ".join(sorted(set(missing)))
+    code = re.match(r"ITG\d{4}", outcome.detail)
+    words = re.sub(r'"[^"]*"', "..", outcome.detail)
+    return f"{outcome.status}: {words[:100]}" if code or outcome.status != "wrong" else "wrong outputs"
+
+
+def _print_counts(cases: dict[str, Case], outcomes: Sequence[Outcome], seconds: float) -> None:
+    ran = Counter(cases[o.name].group for o in outcomes)
+    passed = Counter(cases[o.name].group for o in outcomes if o.passed)
+    print()
+    for group in GROUPS:
+        if ran[group]:
+            print(f"{group:18} {passed[group]:5} of {ran[group]:5}")
+    print(f"{'all':18} {sum(passed.values()):5} of {sum(ran.values()):5}   in {seconds:.0f} s")
+
+
+def _update(cases: dict[str, Case], outcomes: Sequence[Outcome]) -> None:
+    ran = {o.name for o in outcomes}
+    kept = {name for name in expected_failures() if name not in ran and name in cases} if NOT_YET.exists() else set()
+    failed = kept | {o.name for o in outcomes if not o.passed}
+    NOT_YET.write_text(HEADER + "".join(f"{name}\n" for name in cases if name in failed), encoding="utf-8")
+    print(f"{NOT_YET.name}: {len(failed)} cases")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
