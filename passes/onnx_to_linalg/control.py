@@ -180,7 +180,7 @@ class _Stack:
         first = s.wrap(state[_Rounds.COUNT], INDEX).equals(0)
         for k, size in sizes.items():
             same = s.wrap(size, INDEX).equals(s.wrap(state[self.sizes[k]], INDEX))
-            self.b.require((first | same).value, "ITG5012", f"dimension {k - 1} of a scan output's part must stay the same")
+            self.b.require((first | same).value, "ITG5040", f"dimension {k - 1} of a scan output's part must stay the same")
 
     def leave(self, state: Sequence[SSAValue]) -> Tensor:
         b = self.b
