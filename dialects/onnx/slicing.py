@@ -116,13 +116,10 @@ class SplitOp(OnnxOp):
 
 @dataclass(frozen=True)
 class Cut:
-    """One axis of a Slice: `count` positions from `start`, counted from the front, on by `step`.
-
-    start is None where the run reads the step and so decides the direction; it means nothing where count is 0.
-    """
+    """One axis of a Slice: `count` positions from `start`, counted from the front, on by `step`; without any, start means nothing."""
 
     axis: int
-    start: Dim | None
+    start: Dim
     step: Dim
     count: Dim
 
@@ -193,7 +190,8 @@ def _cut(axis: int, size: Dim, start: Dim, end: Dim, step: Dim) -> Cut:
     if non_negative(-step):
         return Cut(axis, _last(start, size), step, ceildiv(_backward(size, start, end), -step))
     forward, backward = ceildiv(_forward(size, start, end), step), ceildiv(_backward(size, start, end), -step)
-    return Cut(axis, None, step, select(less(step, 0), backward, forward))
+    turned = less(step, 0)
+    return Cut(axis, select(turned, _last(start, size), _first(start, size)), step, select(turned, backward, forward))
 
 
 def _forward(size: Dim, start: Dim, end: Dim) -> Dim:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from xdsl.dialects import arith, linalg, scf, tensor
+from xdsl.dialects import arith, scf, tensor
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     AffineMapAttr,
@@ -21,6 +21,7 @@ from xdsl.dialects.builtin import (
     TensorType,
 )
 from xdsl.dialects.linalg import IteratorType, IteratorTypeAttr
+from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
@@ -74,10 +75,11 @@ class Tensor:
 
 @dataclass
 class _Scope:
-    """A block being filled, and the dimensions already worked out in it."""
+    """A block being filled, the dimensions already worked out in it, and the broadcasts already checked."""
 
     block: Block
     dims: dict[Dim, SSAValue] = field(default_factory=dict)
+    broadcasts: set[tuple[Dim, Dim]] = field(default_factory=set)
 
 
 class Lowering:
@@ -198,7 +200,7 @@ class Lowering:
             raise UnsupportedError("ITG3010", f"the size {name} is not known at this point")
         if source.kind == "element":
             tensor_value = self.values[source.value]
-            return self.host_scalar(tensor_value, source.index).value
+            return ScalarBuilder(self.block).cast(self.host_scalar(tensor_value, source.index), INDEX).value
         raise UnsupportedError("ITG3011", f"the size {name} depends on data, and its operator does not tell it")
 
     # -- host scalars
@@ -274,10 +276,22 @@ class Lowering:
             elif isinstance(d, int) or d in self.trace.extents_of(i):
                 picked.append(i)
             else:
+                for extent in self.trace.extents_of(i):
+                    self._require_broadcast(d, extent)
                 picked.append(
                     self.s.select(self.s.operand(self.index(d), INDEX).equals(1), self.s.const(0, INDEX), self.s.operand(i, INDEX))
                 )
         return tuple(picked)
+
+    def _require_broadcast(self, d: Dim, extent: Dim) -> None:
+        """Ends the run unless an axis that shape inference took to broadcast is 1 or of the size that it is read along."""
+        if any((d, extent) in scope.broadcasts for scope in self._scopes):
+            return
+        self._scopes[-1].broadcasts.add((d, extent))
+        s = ScalarBuilder(self.block)
+        here = s.wrap(self.dim(d), INDEX)
+        held = here.equals(1) | here.equals(s.wrap(self.dim(extent), INDEX))
+        self.require(held.value, "ITG5006", f"a dimension of {d} cannot be broadcast to {extent}")
 
     # -- bodies
 
@@ -377,7 +391,7 @@ class Lowering:
 
     def _pin_extents(self, trace: Trace, outs: Sequence[Any], iterators: Sequence[IteratorTypeAttr]) -> None:
         """Every loop's extent must follow from an operand indexed by it alone: otherwise an empty tensor operand says it."""
-        pinned = {e.position for m in (*trace.maps, *(m for _, m, _, _ in outs)) for e in m if hasattr(e, "position")}
+        pinned = {e.position for m in (*trace.maps, *(m for _, m, _, _ in outs)) for e in m if isinstance(e, AffineDimExpr)}
         loose = [k for k in range(len(iterators)) if k not in pinned]
         if not loose:
             return

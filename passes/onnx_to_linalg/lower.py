@@ -18,6 +18,7 @@ from ...dialects.onnx.shapes import Shapes
 from ...errors import IntaglioError, UnsupportedError
 from ..scalar import INDEX, ScalarBuilder, storage
 from .builder import Lowering, Tensor, element_type
+from .contents import known_results
 from .registry import LOWERINGS
 
 
@@ -86,7 +87,7 @@ def lower_op(b: Lowering, op: OnnxOp) -> None:
         for relation in b.shapes.relations:
             if relation.op is op:
                 _check_relation(b, relation)
-        results = LOWERINGS[type(op)](b, op, *_operands(b, op))
+        results = known_results(b, op) or LOWERINGS[type(op)](b, op, *_operands(b, op))
     except IntaglioError as error:
         if error.node is None and error.subject == "":
             raise type(error)(error.code, error.message, subject=op.op_type, node=op.node, hint=error.hint) from error

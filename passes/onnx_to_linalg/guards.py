@@ -1,0 +1,55 @@
+"""What the host program checks before an operator runs: sizes that only the run knows. Lowerings of data movement call it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...dialects.onnx.checks import show
+from ...dialects.onnx.dims import Dim, Shape, non_negative, product
+from ..scalar import INDEX, Scalar, ScalarBuilder
+from .builder import Lowering
+
+
+def require_at_most(b: Lowering, small: Dim, large: Dim, what: str) -> None:
+    """Ends the run with ITG5004 where a size is larger than it may be; known sizes are the shape inference's business."""
+    if non_negative(large - small):
+        return
+    _require(b, small, large, "ITG5004", f"{what} ({small}) must be at most {large}")
+
+
+def require_sizes(b: Lowering, dims: Sequence[Dim], what: str) -> None:
+    """Ends the run with ITG5004 where a size read from a tensor is negative."""
+    for d in dims:
+        if not non_negative(d):
+            _require(b, 0, d, "ITG5004", f"{what} ({d}) must not be negative")
+
+
+def require_not_zero(b: Lowering, d: Dim, what: str) -> None:
+    """Ends the run with ITG5004 where a value read from a tensor is 0."""
+    if not isinstance(d, int):
+        b.require(_host(b, d).differs(0).value, "ITG5004", f"{what} ({d}) must not be 0")
+
+
+def require_same_count(b: Lowering, source: Shape, target: Shape) -> None:
+    """Ends the run with ITG5005 where a view has not as many elements as what it is of."""
+    total, found = product(source), product(target)
+    if total == found:
+        return
+    message = f"cannot view {show(source)} as {show(target)}: the numbers of elements differ"
+    b.require(_host(b, total).equals(_host(b, found)).value, "ITG5005", message)
+
+
+def require_elements(b: Lowering, d: Dim, needed_for: Dim, what: str) -> None:
+    """Ends the run with ITG5020 where an axis is empty from which the elements of a result that is not are taken."""
+    if isinstance(d, int) and d > 0:
+        return
+    held = (_host(b, d) > 0) | _host(b, needed_for).equals(0)
+    b.require(held.value, "ITG5020", f"{what} is empty")
+
+
+def _require(b: Lowering, small: Dim, large: Dim, code: str, message: str) -> None:
+    b.require((_host(b, small) <= _host(b, large)).value, code, message)
+
+
+def _host(b: Lowering, d: Dim) -> Scalar:
+    return ScalarBuilder(b.block).wrap(b.dim(d), INDEX)
