@@ -441,7 +441,8 @@ def value_hint(name: Name) -> str | None:
     text = _HINT.sub("_", str(name))
     if not text:
         return None
-    return text if text[0].isalpha() or text[0] == "_" else f"_{text}"
+    # xDSL cuts a number after an underscore off: nothing would be left of "_0".
+    return text if text[0].isalpha() else f"v{text}"
 
 
 def _named(error: IntaglioError, node: Node) -> IntaglioError:
