@@ -75,7 +75,8 @@ def test_if_passes_an_input_or_a_weight_through(c: bool) -> None:
 def test_if_known_at_compile_time_leaves_the_size_of_its_branch() -> None:
     (y,) = run(
         """g (float[N] x) => (float[M] y) <bool c = {1}> {
-            y = If (c) <then_branch = a () => (float[P] p) { p = Concat <axis = 0> (x, x) }, else_branch = b () => (float[Q] q) { q = Neg (x) }>
+            y = If (c) <then_branch = a () => (float[P] p) { p = Concat <axis = 0> (x, x) },
+                else_branch = b () => (float[Q] q) { q = Neg (x) }>
         }""",
         x=f32(1, 2),
     )
@@ -102,7 +103,8 @@ def test_loop_grows_what_it_carries(trips: int) -> None:
     (y,) = run(
         """g (int64 m, float[N] x) => (float[P] y) <bool t = {1}> {
             y = Loop (m, t, x) <body = l (int64 i, bool c, float[A] a) => (bool d, float[B] b) {
-                d = Identity (c) f = Cast <to = 1> (i) ax = Constant <value_ints = [0]> () g = Unsqueeze (f, ax) b = Concat <axis = 0> (a, g) }>
+                d = Identity (c) f = Cast <to = 1> (i) ax = Constant <value_ints = [0]> ()
+                    g = Unsqueeze (f, ax) b = Concat <axis = 0> (a, g) }>
         }""",
         m=np.array(trips),
         x=f32(9, 9),
@@ -191,8 +193,10 @@ def test_loop_carries_a_branch_that_may_be_another_carried_value() -> None:
         """g (int64 m, float[2] a, float[2] b) => (float[2] p, float[2] q) <bool t = {1}, int64 one = {1}> {
             p, q = Loop (m, t, a, b) <body = l (int64 i, bool c, float[2] x, float[2] y) => (bool d, float[2] u, float[2] v) {
                 d = Identity (c) first = Less (i, one)
-                u = If (first) <then_branch = a () => (float[2] r) { r = Identity (y) }, else_branch = b () => (float[2] s) { s = Identity (x) }>
-                v = If (first) <then_branch = c () => (float[2] r2) { r2 = Identity (x) }, else_branch = d () => (float[2] s2) { s2 = Add (x, y) }>
+                u = If (first) <then_branch = a () => (float[2] r) { r = Identity (y) },
+                    else_branch = b () => (float[2] s) { s = Identity (x) }>
+                v = If (first) <then_branch = c () => (float[2] r2) { r2 = Identity (x) },
+                    else_branch = d () => (float[2] s2) { s2 = Add (x, y) }>
             }>
         }""",
         m=np.array(2),
