@@ -8,7 +8,8 @@ from ...dialects.onnx import loss as ops
 from ..scalar import INDEX, Scalar
 from .builder import Lowering, Tensor
 from .elementwise import wide
-from .reduction import SUM, fold, log_softmax, require_elements, size_scalar
+from .guards import require_elements
+from .reduction import SUM, fold, log_softmax, size_scalar
 from .registry import lower
 
 
@@ -29,9 +30,7 @@ def softmax_cross_entropy_loss(
 
 def _likelihood_loss(b: Lowering, op: ops.ClassLossOp, scores: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
     """-weights[label] * scores[n, label, ..], reduced as the operator says; the mean is over the weights, not the elements."""
-    if scores.shape[1] == 0:
-        raise b.unsupported("a loss over no classes cannot be compiled")
-    require_elements(b, scores.shape[1], 1)
+    require_elements(b, scores.shape[1], labels.size, "the axis of classes")
     type, reduction, ignored = wide(scores.type), op.attr("reduction"), op.attr("ignore_index")
 
     def weight(label: Scalar, c: Scalar) -> Scalar:

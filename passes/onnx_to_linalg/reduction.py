@@ -16,6 +16,7 @@ from ...dialects.onnx.types import BY_NAME, ElementType
 from ..scalar import BOOL, DOUBLE, INDEX, INT64, Number, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor, element_type
 from .elementwise import check_plain, wide
+from .guards import require_elements
 from .registry import lower
 
 Each = Callable[..., Scalar]
@@ -277,16 +278,18 @@ def _finished(b: Lowering, op: ops.ReduceOp, folded: Tensor, after: Callable[[Sc
 
 @lower(ops.ArgMaxOp, ops.ArgMinOp)
 def arg(b: Lowering, op: ops.ArgOp, data: Tensor) -> Tensor:
-    last = bool(op.attr("select_last_index"))
+    last, result = bool(op.attr("select_last_index")), b.shapes.of(op.reduced)
+    require_elements(b, data.shape[op.attr("axis") % data.rank], product(result), f"axis {op.attr('axis')} of the input")
     found = extreme_index(b, data, op.attr("axis"), MAX if isinstance(op, ops.ArgMaxOp) else MIN, last=last)
-    return b.reshape(found, b.shapes.of(op.reduced))
+    return b.reshape(found, result)
 
 
 def extreme_index(b: Lowering, x: Tensor, axis: int, extreme: Monoid, *, last: bool = False) -> Tensor:
-    """The int64 index along the axis, kept with size 1, of the first (or last) extreme element; NaN counts as the extreme."""
+    """The int64 index along the axis, kept with size 1, of the first (or last) extreme element; NaN counts as the extreme.
+
+    Of no elements it is the limit of int64."""
     axis %= x.rank
     best = fold(b, x, (axis,), extreme, x.type)
-    require_elements(b, x.shape[axis], axis)
 
     def index(v: Scalar, *i: Any) -> Scalar:
         hit = v.equals(best.at(i))
@@ -294,13 +297,6 @@ def extreme_index(b: Lowering, x: Tensor, axis: int, extreme: Monoid, *, last: b
         return b.s.select(hit, b.s.cast(i[axis], INT64), (MAX if last else MIN).neutral(INT64))
 
     return fold(b, x, (axis,), MAX if last else MIN, INT64, index)
-
-
-def require_elements(b: Lowering, d: Dim, axis: int) -> None:
-    """The run ends with an error where the dimension turns out empty."""
-    if not isinstance(d, int):
-        s = ScalarBuilder(b.block)
-        b.require((s.wrap(b.dim(d), INDEX) > 0).value, "ITG5020", f"axis {axis} of the input is empty")
 
 
 # -- running sums and products -----------------------------------------------------------------------------------------------
@@ -384,8 +380,6 @@ def log_softmax(b: Lowering, x: Tensor, axis: int) -> Tensor:
 @lower(ops.HardmaxOp)
 def _(b: Lowering, op: ops.HardmaxOp, x: Tensor) -> Tensor:
     axis = op.attr("axis") % x.rank
-    if x.size == 0:
-        return b.compute(x.shape, x.type, lambda *i: x[i])
     first = extreme_index(b, x, axis, MAX)
     return b.compute(x.shape, x.type, lambda *i: b.s.select(first.at(i).equals(i[axis]), b.s.const(1.0, x.type), 0.0), doc="Hardmax")
 
