@@ -11,6 +11,7 @@ from typing import ClassVar
 from typing_extensions import override
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
+    I64,
     AffineMapAttr,
     ArrayAttr,
     DenseArrayBase,
@@ -249,7 +250,7 @@ class ContractOp(IRDLOperation):
     name = "dispatch.contract"
     KINDS: ClassVar = ("matmul", "conv")
     kind = prop_def(StringAttr)
-    window = prop_def(DenseArrayBase)
+    window = prop_def(DenseArrayBase[I64])
     batch = prop_def(IntegerAttr)
     extra_maps = prop_def(ArrayAttr[AffineMapAttr])
     lhs = operand_def(TensorType)

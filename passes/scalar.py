@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
+    AnyFloat,
     FloatAttr,
     IndexType,
     IntegerAttr,
@@ -371,7 +372,7 @@ class ScalarBuilder:
     # -- conversion
 
     def cast(self, x: Any, to: ElementType) -> Scalar:
-        """Conversion as C does it between numbers: floats truncate to integers (saturating at the type's limits), anything but 0 is true."""
+        """Conversion as C does it between numbers: floats truncate to integers, saturating at the type's limits; all but 0 is true."""
         x = self.operand(x, to)
         if x.type is to or x.type == to:
             return x
@@ -383,7 +384,7 @@ class ScalarBuilder:
             return self._float_to_int(x, to)
         if to.is_float:
             op = arith.SIToFPOp if x.type.is_signed else arith.UIToFPOp
-            return Scalar(self, self.emit(op(self._as_integer(x).value, storage(to))), to)
+            return Scalar(self, self.emit(op(self._as_integer(x).value, cast(AnyFloat, storage(to)))), to)
         return self._int_to_int(x, to)
 
     def _as_integer(self, x: Scalar) -> Scalar:
@@ -397,7 +398,7 @@ class ScalarBuilder:
         if widths[x.type.name] == widths[to.name]:
             return self._float_to_float(self._float_to_float(x, FLOAT), to)
         op = arith.ExtFOp if widths[x.type.name] < widths[to.name] else arith.TruncFOp
-        return Scalar(self, self.emit(op(x.value, storage(to))), to)
+        return Scalar(self, self.emit(op(x.value, cast(AnyFloat, storage(to)))), to)
 
     def _float_to_int(self, x: Scalar, to: ElementType) -> Scalar:
         """Truncation; LLVM leaves out-of-range conversions undefined, so they are clamped first (NaN becomes 0)."""
@@ -410,7 +411,7 @@ class ScalarBuilder:
         below, above = x < low, x >= high
         inside = self.select(below | above | self.isnan(x), 0.0, x)
         op = arith.FPToSIOp if signed else arith.FPToUIOp
-        whole = Scalar(self, self.emit(op(inside.value, storage(to))), to)
+        whole = Scalar(self, self.emit(op(inside.value, cast(IntegerType, storage(to)))), to)
         top = (1 << (width - 1)) - 1 if signed else (1 << width) - 1
         bottom = -(1 << (width - 1)) if signed else 0
         return self.select(above, top, self.select(below, bottom, whole))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xdsl.dialects import linalg, memref
+from xdsl.dialects import memref
+from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import SSAValue
 
 from .kernel import Buffer, KernelBuilder, factors, times

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from xdsl.context import Context
-from xdsl.dialects import func, linalg
+from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
@@ -48,7 +49,7 @@ def lower_executable(exe: func.FuncOp, target: Any = None) -> func.FuncOp:
     k = KernelBuilder()
     body = exe.body.block
     returned = cast(func.ReturnOp, body.last_op)
-    tensors = [a for a in body.args if isinstance(a.type, TensorType)]
+    tensors: list[SSAValue] = [a for a in body.args if isinstance(a.type, TensorType)]
     scalars = [a for a in body.args if not isinstance(a.type, TensorType)]
     inputs = [k.argument(flat_type(cast(TensorType, a.type))) for a in tensors]
     outputs = [k.argument(flat_type(cast(TensorType, v.type))) for v in returned.operands]
@@ -98,9 +99,9 @@ def _move_scalars(body: Block, entry: Block) -> None:
 
 
 def _buffers(
-    body: Block, tensors: list[Any], inputs: list[SSAValue], results: list[SSAValue], outputs: list[SSAValue]
+    body: Block, tensors: list[SSAValue], inputs: list[SSAValue], results: list[SSAValue], outputs: list[SSAValue]
 ) -> dict[SSAValue, Buffer]:
-    tied = {op.source: op.result for op in body.ops if isinstance(op, dispatch.TieShapeOp)}
+    tied: dict[SSAValue, SSAValue] = {op.source: op.result for op in body.ops if isinstance(op, dispatch.TieShapeOp)}
     buffers: dict[SSAValue, Buffer] = {}
     for tensor, memref in zip(tensors, inputs, strict=True):
         value = tied.get(tensor, tensor)

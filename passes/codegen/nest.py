@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import cast
 
-from xdsl.dialects import linalg, memref, vector
+from xdsl.dialects import memref, vector
 from xdsl.dialects.builtin import AnyFloat, FixedBitwidthType, TensorType, UnitAttr
+from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineExpr, AffineMap
 
@@ -284,7 +285,7 @@ class _Single:
 
         def lane(outer: list[SSAValue]) -> None:
             starts = [broadcast(k, s, lanes) for s in nest._starts(m)]
-            attributes = {"unroll": UnitAttr()} if unroll else {}
+            attributes: dict[str, Attribute] = {"unroll": UnitAttr()} if unroll else {}
             final = self._reduce_loops(0, outer, starts, lambda i, c: self._vector_element([*outer, *i], c, lanes, last), attributes)
             for n, view in m.writes.items():
                 at = [*outer, *([k.const(0)] * len(m.space.inner))]

@@ -18,7 +18,7 @@ _S = TypeVar("_S", bound=Hashable)
 
 @dataclass(eq=False)
 class Interval(Generic[_S]):
-    """One value to place: alive from position `first` to `last`, both included; `size` in bytes where static, else `key` says which size."""
+    """One value to place: alive from position `first` to `last`, both included; `size` in bytes where static, else `key` says which."""
 
     first: int
     last: int

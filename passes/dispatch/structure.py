@@ -1,12 +1,13 @@
-"""Reading linalg-level IR: dimensions of values, maps of generics, what an operation costs. Shared by the passes of this folder and codegen."""
+"""Reading linalg-level IR: dimensions of values, maps of generics, what an operation costs; for this folder and codegen."""
 
 from __future__ import annotations
 
 from typing import TypeAlias, cast
 
-from xdsl.dialects import arith, func, linalg, math, tensor
+from xdsl.dialects import arith, func, math, tensor
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, TensorType
-from xdsl.dialects.linalg import IteratorType
+from xdsl.dialects.linalg import ops as linalg
+from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
 

@@ -7,7 +7,7 @@ concatenation and the like follow the layout of their operands.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from typing_extensions import override
@@ -126,11 +126,11 @@ class _Chooser:
         if op.x not in self.blocked or (isinstance(op, pooling.MaxPoolOp) and op.indices is not None):
             return None
         windows = op.windows(self.shapes)
-        begins, ends, extent = windows.pads_begin, windows.pads_end, windows.extent
-        spatial = self.shapes.of(op.x)[2:]
-        if not _all_ints((*begins, *ends, *spatial, *windows.output, *extent)):
+        axes = (windows.pads_begin, windows.pads_end, windows.extent, self.shapes.of(op.x)[2:], windows.output)
+        if not all(_all_ints(sizes) for sizes in axes):
             return None
-        needed = [(o - 1) * s + e - d - p for o, s, e, d, p in zip(windows.output, windows.strides, extent, spatial, begins, strict=True)]
+        begins, ends, extent, spatial, output = cast("tuple[tuple[int, ...], ...]", axes)
+        needed = [(o - 1) * s + e - d - p for o, s, e, d, p in zip(output, windows.strides, extent, spatial, begins, strict=True)]
         actual = [max(n, 0) if n > e else e for n, e in zip(needed, ends, strict=True)]
         properties = _window(windows.kernel, windows.strides, windows.dilations, (*begins, *actual))
         properties["kind"] = StringAttr("max" if isinstance(op, pooling.MaxPoolOp) else "average")

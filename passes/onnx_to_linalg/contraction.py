@@ -7,6 +7,7 @@ packed once, at compile time. Padding of the reduced dimension and of the panels
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,8 +71,8 @@ def pack_lhs(b: Lowering, x: Tensor, batch: Shape, block: int) -> Tensor:
     lead = _own_batch(batch, own)
     rank = len(lead)
 
-    def element(*i: object) -> Scalar:
-        kb, row, c = i[rank:]  # type: ignore[misc]
+    def element(*i: Any) -> Scalar:
+        kb, row, c = i[rank:]
         return b.s.cast(_padded(b, x, (*i[:rank], row, kb * block + c), -1, k, block), accumulator)
 
     return b.compute((*lead, ceildiv(k, block), m, block), accumulator, element, doc="pack lhs")
@@ -87,8 +88,8 @@ def pack_rhs(b: Lowering, y: Tensor, batch: Shape, block: int, width: int) -> Te
     lead = _own_batch(batch, own)
     rank = len(lead)
 
-    def element(*i: object) -> Scalar:
-        nb, kb, c, w = i[rank:]  # type: ignore[misc]
+    def element(*i: Any) -> Scalar:
+        nb, kb, c, w = i[rank:]
         at = (*i[:rank], kb * block + c, nb * width + w)
         return b.s.cast(_padded(b, y, at, -2, k, block, (-1, n, width)), accumulator)
 

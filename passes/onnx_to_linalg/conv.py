@@ -12,23 +12,21 @@ from ..scalar import INDEX
 from .builder import Lowering, Tensor, element_type
 from .contraction import ACCUMULATORS
 from .registry import lower
-from .windows import pad_axes
+from .windows import padded
 
 
 @lower(ConvOp)
 def lower_conv(b: Lowering, op: ConvOp, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
     """y[n, m, o] = bias[m] + sum over c, k of x[n, c, o * stride + k * dilation - pad] * w[m, c, k]."""
     windows = op.windows(b.shapes)
-    axes = range(2, 2 + len(windows.output))
-    padded = pad_axes(b, x, axes, windows.pads_begin, windows.pads_end, 0)
     shape = b.shapes.of(op.y)
     type = element_type(op.y)
     accumulator = ACCUMULATORS[type.name]
-    total = convolve(b, padded, w, windows, op.attr("group"), shape, accumulator)
+    total = convolve(b, padded(b, op, x, windows, 0), w, windows, op.attr("group"), shape, accumulator)
     return add_bias(b, total, bias, type)
 
 
-def convolve(b: Lowering, padded: Tensor, w: Tensor, windows: Windows, group: int, shape: Shape, accumulator: ElementType) -> Tensor:
+def convolve(b: Lowering, x: Tensor, w: Tensor, windows: Windows, group: int, shape: Shape, accumulator: ElementType) -> Tensor:
     """The sum alone, in the accumulator's type, of an input with its padding in place; `shape` is the result's."""
     per_group = floordiv(shape[1], group)
     channels = w.shape[1]
@@ -40,7 +38,7 @@ def convolve(b: Lowering, padded: Tensor, w: Tensor, windows: Windows, group: in
         at = [o * s + k * d for o, k, s, d in zip(out, taps, windows.strides, windows.dilations, strict=True)]
         channel = c + g * channels if isinstance(channels, int) else b.s.operand(g, INDEX) * b.index(channels) + c
         filter = g * per_group + m if isinstance(per_group, int) else b.s.operand(g, INDEX) * b.index(per_group) + m
-        return b.s.cast(padded[(n, channel, *at)], accumulator) * b.s.cast(w[(filter, c, *taps)], accumulator)
+        return b.s.cast(x[(n, channel, *at)], accumulator) * b.s.cast(w[(filter, c, *taps)], accumulator)
 
     total = b.reduce(grouped, (channels, *windows.kernel), accumulator, element, lambda a, v: a + v, 0)
     return b.reshape(total, shape)

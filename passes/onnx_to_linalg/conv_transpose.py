@@ -15,7 +15,7 @@ from .builder import Lowering, Tensor, element_type
 from .contraction import ACCUMULATORS
 from .conv import add_bias, convolve
 from .registry import lower
-from .window_padding import require_elements, within
+from .windows import require_elements, within
 
 
 def ranged_sum(b: Lowering, parts: Sequence[tuple[Any, int | Dim]]) -> Any:
@@ -108,9 +108,7 @@ def deform_conv(
     return add_bias(b, b.reshape(total, shape), bias, element_type(op.y))
 
 
-def interpolated(
-    b: Lowering, places: Sequence[Scalar], sizes: Shape, type: ElementType, read: Callable[[list[Scalar]], Scalar]
-) -> Scalar:
+def interpolated(b: Lowering, places: Sequence[Scalar], sizes: Shape, type: ElementType, read: Callable[[list[Scalar]], Scalar]) -> Scalar:
     """Linear interpolation at real positions, elements outside counting as 0; `read` gives the element at indices in range."""
     floors = [b.s.floor(p) for p in places]
     starts = [b.s.cast(f, INDEX) for f in floors]

@@ -15,7 +15,7 @@ from ...dialects.onnx.windows import Windows
 from ..scalar import FLOAT, INDEX, INT64, Scalar
 from .builder import Lowering, Tensor
 from .registry import lower
-from .window_padding import padded, within
+from .windows import padded, within
 
 WIDE = {"float16": FLOAT, "bfloat16": FLOAT}
 """Types whose sums are kept in another one."""
@@ -67,8 +67,7 @@ def _max_pool_indices(b: Lowering, op: ops.MaxPoolOp, x: Tensor, found: Windows)
     def tap(i: Sequence[Any], r: Sequence[Any]) -> Scalar:
         lead[:] = [tuple(i[:2])]
         places = [
-            o * s + t * d - b.index(p)
-            for o, t, s, d, p in zip(i[2:], r, found.strides, found.dilations, found.pads_begin, strict=True)
+            o * s + t * d - b.index(p) for o, t, s, d, p in zip(i[2:], r, found.strides, found.dilations, found.pads_begin, strict=True)
         ]
         inside = b.s.all([c for p, size in zip(places, spatial, strict=True) for c in within(b, p, size)])
         return b.s.select(inside, b.s.cast(_flat(b, places, inner), INT64), -1)

@@ -13,7 +13,7 @@ from .contraction import matmul
 from .conv import convolve
 from .quantization import quantise, require_whole
 from .registry import lower
-from .window_padding import padded
+from .windows import padded
 
 
 def _at(t: Tensor, i: Sequence[Any], axis: int) -> Scalar:
@@ -31,9 +31,7 @@ def _centred(b: Lowering, x: Tensor, zero_point: Tensor | None, axis: int) -> Te
 
 
 @lower(MatMulIntegerOp)
-def matmul_integer(
-    b: Lowering, op: MatMulIntegerOp, x: Tensor, y: Tensor, x_zero: Tensor | None, y_zero: Tensor | None
-) -> Tensor:
+def matmul_integer(b: Lowering, op: MatMulIntegerOp, x: Tensor, y: Tensor, x_zero: Tensor | None, y_zero: Tensor | None) -> Tensor:
     total = matmul(b, _centred(b, x, x_zero, -2), _centred(b, y, y_zero, -1))
     return b.reshape(total, b.shapes.of(op.y))
 

@@ -1,29 +1,75 @@
-"""Windows over spatial axes: padding and fold helpers that convolutions and pools of every layout share."""
+"""Windows over spatial axes: the padding that convolutions and pools of every layout read through."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ...dialects.onnx.dims import Dim
-from ..scalar import INDEX, Number
+from ...dialects.onnx.base import OnnxOp
+from ...dialects.onnx.dims import Dim, maximum, non_negative
+from ...dialects.onnx.windows import Windows
+from ..scalar import INDEX, Number, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor
 
 
-def pad_axes(b: Lowering, x: Tensor, axes: Sequence[int], begins: Sequence[Dim], ends: Sequence[Dim], value: Number) -> Tensor:
-    """x with `begins` and `ends` elements of `value` added along `axes`."""
-    pads = {a: (p, q) for a, p, q in zip(axes, begins, ends, strict=True) if p != 0 or q != 0}
-    if not pads:
+def padded(b: Lowering, op: OnnxOp, x: Tensor, found: Windows, fill: Number | Tensor) -> Tensor:
+    """x (.., D1, .., Dk) with its last k axes padded by `fill`, as far as the windows reach: tap t of window o stands at
+    o * stride + t * dilation. `fill` is a number or a tensor of one element. x itself where no window reaches beyond it."""
+    if _fits(op, x, found):
         return x
-    shape = tuple(d + pads[a][0] + pads[a][1] if a in pads else d for a, d in enumerate(x.shape))
+    reach = [maximum((o - 1) * s + e, 0) for o, s, e in zip(found.output, found.strides, found.extent, strict=True)]
+    return _moved(b, x, range(x.rank - len(reach), x.rank), found.pads_begin, reach, fill)
 
-    def element(*i: Any) -> Any:
+
+def pad_axes(b: Lowering, x: Tensor, axes: Sequence[int], begins: Sequence[Dim], ends: Sequence[Dim], fill: Number) -> Tensor:
+    """x with `begins` and `ends` elements of `fill` added along `axes`."""
+    if all(p == 0 for p in (*begins, *ends)):
+        return x
+    sizes = [x.shape[a] + p + q for a, p, q in zip(axes, begins, ends, strict=True)]
+    return _moved(b, x, axes, begins, sizes, fill)
+
+
+def within(b: Lowering, place: Any, size: Dim) -> list[Any]:
+    """The conditions under which an index lies in an axis of this size."""
+    return [place >= 0, place < b.index(size)]
+
+
+def require_elements(b: Lowering, x: Tensor, axes: Sequence[int]) -> None:
+    """Ends the run where an axis of x is empty that padding or sampling reads at some clamped place."""
+    for axis in axes:
+        size = x.shape[axis]
+        if isinstance(size, int) and size > 0:
+            continue
+        s = ScalarBuilder(b.block)
+        b.require((s.wrap(b.dim(size), INDEX) > 0).value, "ITG5020", f"axis {axis} of the input is empty")
+
+
+def _moved(b: Lowering, x: Tensor, axes: Sequence[int], begins: Sequence[Dim], sizes: Sequence[Dim], fill: Number | Tensor) -> Tensor:
+    """x with `begins` elements of `fill` before each of `axes`, and as many after it (or as much cut off) as gives `sizes`."""
+    wanted = {a: (p, d) for a, p, d in zip(axes, begins, sizes, strict=True) if p != 0 or d != x.shape[a]}
+    shape = tuple(wanted[a][1] if a in wanted else d for a, d in enumerate(x.shape))
+
+    def element(*i: Any) -> Scalar:
         at, inside = list(i), []
-        for axis, (begin, _) in pads.items():
-            here = b.s.operand(i[axis] - b.index(begin), INDEX)
-            limit = b.s.operand(b.index(x.shape[axis]), INDEX)
-            inside.append((here >= 0) & (here < limit))
-            at[axis] = b.s.max(b.s.min(here, limit - 1), 0)
+        for axis, (begin, _) in wanted.items():
+            place = b.s.operand(i[axis] - b.index(begin), INDEX)
+            inside += within(b, place, x.shape[axis])
+            at[axis] = b.s.max(b.s.min(place, b.s.operand(b.index(x.shape[axis]), INDEX) - 1), 0)
+        value = fill.scalar() if isinstance(fill, Tensor) else b.s.const(fill, x.type)
         return b.s.select(b.s.all(inside), x[tuple(at)], value)
 
+    require_elements(b, x, list(wanted))
     return b.compute(shape, x.type, element, doc="pad")
+
+
+def _fits(op: OnnxOp, x: Tensor, found: Windows) -> bool:
+    """Whether all windows can be seen to lie inside the input."""
+    ceil = hasattr(op, "ceil_mode") and bool(op.attr("ceil_mode"))
+    spatial = x.shape[x.rank - len(found.kernel) :]
+    for size, begin, end, out, stride, extent in zip(
+        spatial, found.pads_begin, found.pads_end, found.output, found.strides, found.extent, strict=True
+    ):
+        rounded_down = end == 0 and not ceil
+        if begin != 0 or not (rounded_down or non_negative(size - ((out - 1) * stride + extent))):
+            return False
+    return True
