@@ -1,0 +1,356 @@
+"""Operators that find elements: where some are not zero or kept, the distinct, the largest, the boxes that overlap no better one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...dialects.kernel import Array, Out, Size, inline, isfloat, isnan, kernel, unroll
+from ...dialects.onnx import indexing as ops
+from ...dialects.onnx.dims import minimum
+from ...dialects.onnx.image import NonMaxSuppressionOp
+from ...dialects.onnx.types import BY_NAME
+from ..scalar import BOOL, INDEX, INT64
+from .builder import Lowering, Tensor
+from .guards import require_at_most, require_sizes
+from .indexing import around
+from .registry import lower
+from .tensor import is_own_size
+
+UINT8 = BY_NAME["uint8"]
+
+# -- non-zero and kept elements
+
+
+@kernel
+def count_nonzero(x: Array, count: Out):
+    """How many elements are not zero."""
+    n = 0
+    for i in range(x.size):
+        if x.flat[i] != 0:
+            n += 1
+    count[0] = n
+
+
+@kernel
+def find_nonzero(x: Array, y: Out):
+    """The index tuples of the elements that are not zero, a column each."""
+    n = 0
+    for i in range(x.size):
+        if x.flat[i] != 0:
+            rest = i
+            for k in unroll(x.rank):
+                y[k, n] = rest // x.strides[k]
+                rest = rest % x.strides[k]
+            n += 1
+
+
+@lower(ops.NonZeroOp)
+def nonzero(b: Lowering, op: ops.NonZeroOp, x: Tensor) -> Tensor:
+    x = as_numbers(b, x)
+    (count,) = b.kernel(count_nonzero, {"x": x, "count": ((1,), INT64)})
+    b.define_result_dim(op.y, 0, b.host_scalar(count).value)
+    return b.kernel(find_nonzero, {"x": x, "y": (b.shapes.of(op.y), INT64)})[0]
+
+
+def as_numbers(b: Lowering, x: Tensor) -> Tensor:
+    """Truth values as numbers, which kernels can compare."""
+    return b.cast(x, UINT8) if x.type is BOOL else x
+
+
+@kernel
+def find_kept(keep: Array, places: Out, count: Out):
+    """The places where elements are kept, as far as there are places."""
+    n = 0
+    for i in range(min(keep.size, places.size)):
+        if keep[i]:
+            places[n] = i
+            n += 1
+    count[0] = n
+
+
+@lower(ops.CompressOp)
+def compress(b: Lowering, op: ops.CompressOp, x: Tensor, keep: Tensor) -> Tensor:
+    axis = None if op.axis is None else op.attr("axis") % x.rank
+    rows = b.reshape(x, (x.size,)) if axis is None else x
+    axis = axis or 0
+    shape = b.shapes.of(op.output)
+    places, count = b.kernel(find_kept, {"keep": keep, "places": ((rows.shape[axis],), INT64), "count": ((1,), INT64)})
+    if is_own_size(b, op.output, shape[axis]):
+        b.define_result_dim(op.output, 0, b.host_scalar(count).value)
+    return _taken(b, rows, axis, places, shape)
+
+
+def _taken(b: Lowering, x: Tensor, axis: int, places: Tensor, shape: Any) -> Tensor:
+    """The slices of x along an axis at the first places, all of which are inside."""
+
+    def element(*i: Any) -> Any:
+        return x[(*i[:axis], b.s.cast(places[i[axis]], INDEX), *i[axis + 1 :])]
+
+    return b.compute(shape, x.type, element, doc="gather")
+
+
+# -- sorting
+
+
+@inline
+def goes_before(p, q, descending):
+    """Whether element p stands before element q, and whether q before p; NaN counts as the largest."""
+    less, more = p < q, p > q
+    if isfloat(p):
+        less = less or (isnan(q) and not isnan(p))
+        more = more or (isnan(p) and not isnan(q))
+    return (more, less) if descending else (less, more)
+
+
+@inline
+def before(x, row, a, b, descending):
+    """Whether slice a of x (outer, size, inner) stands before slice b, or element a of that row of x (rows, size) before b."""
+    if x.rank == 2:
+        first, _ = goes_before(x[row, a], x[row, b], descending)
+        return first
+    for o in range(x.shape[0]):
+        for j in range(x.shape[2]):
+            first, second = goes_before(x[o, a, j], x[o, b, j], descending)
+            if first or second:
+                return first
+    return False
+
+
+@inline
+def merge_sort(x, row, order, scratch, count, descending):
+    """Sorts order[0 .. count], numbers of what `before` compares; equals stay as they stood."""
+    width = 1
+    while width < count:
+        for start in range(0, count, 2 * width):
+            middle, end = min(start + width, count), min(start + 2 * width, count)
+            left, right = start, middle
+            for at in range(start, end):
+                take_right = left >= middle
+                if not take_right and right < end:
+                    take_right = before(x, row, order[right], order[left], descending)
+                if take_right:
+                    scratch[at] = order[right]
+                    right += 1
+                else:
+                    scratch[at] = order[left]
+                    left += 1
+        for at in range(count):
+            order[at] = scratch[at]
+        width *= 2
+
+
+@kernel
+def find_distinct(x: Array, order: Out, scratch: Out, first: Out, counts: Out, inverse: Out, count: Out, ascending: bool):
+    """Groups equal slices of x: each group's first slice and size, each slice's group, the number of groups."""
+    size = x.shape[1]
+    for i in range(size):
+        order[i] = i
+    merge_sort(x, 0, order, scratch, size, False)
+    groups = 0
+    for i in range(size):
+        if i == 0 or before(x, 0, order[i - 1], order[i], False):
+            first[groups] = order[i]
+            counts[groups] = 0
+            groups += 1
+        inverse[order[i]] = groups - 1
+        counts[groups - 1] += 1
+    count[0] = groups
+    if not ascending:
+        for g in range(groups):
+            scratch[g] = counts[g]
+        groups = 0
+        for i in range(size):
+            was = inverse[i]
+            if scratch[was] > 0:
+                order[was] = groups
+                first[groups] = i
+                counts[groups] = scratch[was]
+                scratch[was] = 0
+                groups += 1
+            inverse[i] = order[was]
+
+
+@lower(ops.UniqueOp)
+def unique(b: Lowering, op: ops.UniqueOp, x: Tensor) -> tuple[Tensor | None, ...]:
+    axis = None if op.axis is None else op.attr("axis") % x.rank
+    rows = b.reshape(x, (x.size,)) if axis is None else x
+    axis = axis or 0
+    vector = ((rows.shape[axis],), INT64)
+    names = ("order", "scratch", "first", "counts", "inverse")
+    arrays: dict[str, Any] = {"x": around(b, as_numbers(b, rows), axis), **dict.fromkeys(names, vector), "count": ((1,), INT64)}
+    _, _, first, counts, inverse, count = b.kernel(find_distinct, arrays, {"ascending": op.attr("sorted") != 0})
+    b.define_result_dim(op.y, 0, b.host_scalar(count).value)
+    shape = b.shapes.of(op.y)
+    found = (shape[axis],)
+    return (
+        _taken(b, rows, axis, first, shape),
+        b.compute(found, INT64, lambda i: first[i]) if op.indices is not None else None,
+        inverse if op.inverse_indices is not None else None,
+        b.compute(found, INT64, lambda i: counts[i]) if op.counts is not None else None,
+    )
+
+
+# -- the largest
+
+
+@inline
+def outranks(p, at_p, q, at_q, largest):
+    """Whether element p stands before element q among the largest (or smallest), equals by place; NaN counts as the largest."""
+    wins, loses = goes_before(p, q, largest)
+    return wins or (not loses and at_p < at_q)
+
+
+@inline
+def sink(values, places, o, j, size, value, place, largest):
+    """Puts an element in place of the root of a heap whose root is the last in rank."""
+    at = 0
+    while 2 * at + 1 < size:
+        child = 2 * at + 1
+        last = child + 1 == size
+        if not last and outranks(values[o, child, j], places[o, child, j], values[o, child + 1, j], places[o, child + 1, j], largest):
+            child += 1
+        if not outranks(value, place, values[o, child, j], places[o, child, j], largest):
+            break
+        values[o, at, j], places[o, at, j] = values[o, child, j], places[o, child, j]
+        at = child
+    values[o, at, j], places[o, at, j] = value, place
+
+
+@kernel
+def top_k(x: Array, values: Out, places: Out, largest: bool):
+    """The first elements in rank along the middle axis, and where they stand: kept in a heap, which is then sorted in place."""
+    k = values.shape[1]
+    for o in range(x.shape[0]):
+        for j in range(x.shape[2]):
+            for n in range(k):
+                at = n
+                value = x[o, n, j]
+                while at > 0 and outranks(values[o, (at - 1) // 2, j], places[o, (at - 1) // 2, j], value, n, largest):
+                    up = (at - 1) // 2
+                    values[o, at, j], places[o, at, j] = values[o, up, j], places[o, up, j]
+                    at = up
+                values[o, at, j], places[o, at, j] = value, n
+            if k > 0:
+                for n in range(k, x.shape[1]):
+                    if outranks(x[o, n, j], n, values[o, 0, j], places[o, 0, j], largest):
+                        sink(values, places, o, j, k, x[o, n, j], n, largest)
+            for done in range(1, k):
+                last = k - done
+                value, place = values[o, last, j], places[o, last, j]
+                values[o, last, j], places[o, last, j] = values[o, 0, j], places[o, 0, j]
+                sink(values, places, o, j, last, value, place, largest)
+
+
+@lower(ops.TopKOp)
+def lower_top_k(b: Lowering, op: ops.TopKOp, x: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+    axis, shape = op.attr("axis") % x.rank, b.shapes.of(op.values)
+    require_sizes(b, (shape[axis],), "k")
+    require_at_most(b, shape[axis], x.shape[axis], "k")
+    rows = around(b, x, axis)
+    found = (rows.shape[0], shape[axis], rows.shape[2])
+    values, places = b.kernel(top_k, {"x": rows, "values": (found, x.type), "places": (found, INT64)}, {"largest": op.attr("largest") != 0})
+    return b.reshape(values, shape), b.reshape(places, shape)
+
+
+# -- boxes
+
+
+@inline
+def corners(boxes, n, s, center):
+    """A box's top, left, bottom and right."""
+    p, q, r, t = boxes[n, s, 0], boxes[n, s, 1], boxes[n, s, 2], boxes[n, s, 3]
+    if center:
+        return q - t * 0.5, p - r * 0.5, q + t * 0.5, p + r * 0.5
+    return min(p, r), min(q, t), max(p, r), max(q, t)
+
+
+@inline
+def overlap(boxes, n, s, t, center):
+    """Intersection over union of two boxes; 0 where one has no area."""
+    top, left, bottom, right = corners(boxes, n, s, center)
+    top2, left2, bottom2, right2 = corners(boxes, n, t, center)
+    area, area2 = (bottom - top) * (right - left), (bottom2 - top2) * (right2 - left2)
+    height, width = min(bottom, bottom2) - max(top, top2), min(right, right2) - max(left, left2)
+    shared = max(height, 0.0) * max(width, 0.0)
+    union = area + area2 - shared
+    return shared / union if area > 0.0 and area2 > 0.0 and union > 0.0 else shared * 0.0
+
+
+@inline
+def fits(boxes, batch, s, chosen, start, end, iou, center):
+    """Whether a box overlaps none of those chosen so far."""
+    for m in range(start, end):
+        shared = overlap(boxes, batch, s, chosen[m, 2], center)
+        bound = shared * 0.0
+        if iou is not None:
+            bound = iou.flat[0]
+        if shared > bound:
+            return False
+    return True
+
+
+@kernel
+def suppress(
+    boxes: Array,
+    scores: Array,
+    limit: Array | None,
+    iou: Array | None,
+    threshold: Array | None,
+    order: Out,
+    scratch: Out,
+    chosen: Out,
+    count: Out,
+    classes: Size,
+    center: bool,
+):
+    """The boxes of each batch and class from the best score on that overlap none chosen before."""
+    n, most = 0, 0
+    if limit is not None:
+        most = limit.flat[0]
+    for row in range(scores.shape[0]):
+        batch, size, start = row // classes, 0, n
+        for s in range(scores.shape[1]):
+            above = True
+            if threshold is not None:
+                above = scores[row, s] > threshold.flat[0]
+            if above:
+                order[size] = s
+                size += 1
+        merge_sort(scores, row, order, scratch, size, True)
+        for k in range(size):
+            if n - start >= most:
+                break
+            if fits(boxes, batch, order[k], chosen, start, n, iou, center):
+                chosen[n, 0], chosen[n, 1], chosen[n, 2] = batch, row % classes, order[k]
+                n += 1
+    count[0] = n
+
+
+@kernel
+def copy_head(x: Array, y: Out):
+    """The first elements of x."""
+    for i in range(y.size):
+        y.flat[i] = x.flat[i]
+
+
+@lower(NonMaxSuppressionOp)
+def non_max_suppression(
+    b: Lowering, op: NonMaxSuppressionOp, boxes: Tensor, scores: Tensor, limit: Tensor | None, iou: Tensor | None, threshold: Tensor | None
+) -> Tensor:
+    batch, classes, size = scores.shape
+    known = b.shapes.ints(op.max_output_boxes_per_class)
+    most = size if known is None else minimum(size, max(known[0], 0))
+    arrays: dict[str, Any] = {
+        "boxes": boxes,
+        "scores": b.reshape(scores, (batch * classes, size)),
+        "limit": limit,
+        "iou": iou,
+        "threshold": threshold,
+        "order": ((size,), INT64),
+        "scratch": ((size,), INT64),
+        "chosen": ((batch * classes * most, 3), INT64),
+        "count": ((1,), INT64),
+    }
+    *_, chosen, count = b.kernel(suppress, arrays, {"center": op.attr("center_point_box") != 0}, [classes])
+    b.define_result_dim(op.selected_indices, 0, b.host_scalar(count).value)
+    return b.kernel(copy_head, {"x": chosen, "y": (b.shapes.of(op.selected_indices), INT64)})[0]
