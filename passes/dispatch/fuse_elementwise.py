@@ -107,6 +107,8 @@ def _inline(consumer: linalg.GenericOp, position: int) -> linalg.GenericOp:
         )
     ]
     taken = [argument(v, m, a.type) for v, m, a in zip(producer.inputs, added, new.args, strict=False)]
+    if _loses_extent([*operand_maps, *maps[len(consumer.inputs) :]]):
+        argument(producer.outputs[0], maps[position], new.args[-1].type)
     outs = [block.insert_arg(a.type, len(block.args)) for a in old.args[len(consumer.inputs) :]]
 
     mapping: dict[SSAValue, SSAValue] = dict(zip(new.args, taken, strict=False))
@@ -138,6 +140,12 @@ def _inline(consumer: linalg.GenericOp, position: int) -> linalg.GenericOp:
         producer.detach()
         producer.erase()
     return fused
+
+
+def _loses_extent(maps: list[AffineMap]) -> bool:
+    """Whether a loop has no operand left that is indexed by it alone: the producer's empty output then goes on saying how long it runs."""
+    pinned = {e.position for m in maps for e in m.results if isinstance(e, AffineDimExpr)}
+    return len(pinned) < maps[0].num_dims
 
 
 def _clone_producer(source: Block, into: Block, mapping: dict[SSAValue, SSAValue], through: list[AffineExpr]) -> SSAValue:
