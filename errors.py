@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from .hints import hint_for
+
 
 class IntaglioError(Exception):
     """An error with a stable code, the node it concerns and what to do about it.
 
     code: stable identifier, "ITG" and four digits (docs/errors.md lists them); subject: what the message is about, usually
-    an operator and its node name; hint: what the user can do.
+    an operator and its node name; hint: what the user can do, by default what `hints` says of the code.
     """
 
     def __init__(self, code: str, message: str, *, subject: str = "", node: str | None = None, hint: str = "") -> None:
@@ -15,7 +17,7 @@ class IntaglioError(Exception):
         self.message = message
         self.subject = subject
         self.node = node
-        self.hint = hint
+        self.hint = hint or hint_for(code)
         super().__init__(str(self))
 
     def __str__(self) -> str:

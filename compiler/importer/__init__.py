@@ -13,7 +13,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import DYNAMIC_INDEX, ArrayAttr, DictionaryAttr, FunctionType, IntegerAttr, ModuleOp, StringAttr, TensorType, i64
 from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 
-from ...dialects.onnx.shapes import Shapes
+from ...dialects.onnx.shapes import MAX_ELEMENTS, Shapes, known_elements
 from ...dialects.onnx.types import BY_IR, ElementType
 from ...errors import IntaglioError
 from ...proto.files import LoadedModel
@@ -157,6 +157,8 @@ class _Import:
             raise ImportProblem("ITG1008", "its rank is not declared", hint="give it a shape; dimensions may stay unknown")
         declared = declared_dims(tensor.shape) if tensor.HasField("shape") else ("",) * (default.ndim if default is not None else 0)
         resolved = symbols.resolve(declared, info.name)
+        if (count := known_elements(resolved)) > MAX_ELEMENTS:
+            raise ImportProblem("ITG1008", f"its dimensions {list(resolved)} make {count} elements or more, beyond any memory")
         element = element_type(tensor.elem_type)
         _check_default(default, element, resolved)
         argument = self._append(info.name, TensorType(element.ir, [d if isinstance(d, int) else DYNAMIC_INDEX for d in resolved]))

@@ -93,7 +93,7 @@ class GraphBuilder:
 
     def nodes(self, nodes: Sequence[Node], broken: Sequence[Name], scope: Scope) -> None:
         """Builds the nodes of one graph or function body in an order that works."""
-        ordered, stuck, cycle = in_order(nodes)
+        ordered, stuck, cycle = in_order(nodes, {*scope.names, *scope.pending})
         if cycle is not None:
             self.report(cycle)
         scope.break_names([*broken, *(o for node in stuck for o in node.outputs)])

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from .graph import Name, Node
 from .problems import ImportProblem, listed
 
 
-def in_order(nodes: Sequence[Node]) -> tuple[list[Node], list[Node], ImportProblem | None]:
+def in_order(nodes: Sequence[Node], given: Container[Name] = ()) -> tuple[list[Node], list[Node], ImportProblem | None]:
     """(ordered nodes, nodes on or behind a cycle, the error that names one cycle).
 
     The file's order is kept where it serves. Names that no node defines count as available; of a name defined twice the
-    first definition counts. Linear in nodes and edges.
+    first definition counts, and none of a name that is `given` already. Linear in nodes and edges.
     """
     producer: dict[Name, int] = {}
     for index, node in enumerate(nodes):
         for output in node.outputs:
-            if output:
+            if output and output not in given:
                 producer.setdefault(output, index)
     needs = [[producer[name] for name in dict.fromkeys(node.names_used()) if name in producer] for node in nodes]
     if all(need < index for index, found in enumerate(needs) for need in found):

@@ -7,6 +7,7 @@ The lowering materialises a symbol by its `Source`.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
@@ -26,6 +27,9 @@ members, None where the rank itself varies or is unknown. For an optional, the s
 
 CONTENTS_LIMIT = 1024
 """Contents of tensors with more elements are not tracked: shapes are small, and object arrays are slow."""
+
+MAX_ELEMENTS = 2**44
+"""Of one tensor: with 16 bytes each they fill the address space of 2^48 bytes that processors have, and no size overflows 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -247,10 +251,17 @@ class Shapes:
 
 
 def _require_sizes(op: OnnxOp, shape: Shape) -> None:
-    """Whatever the operands say, a size is a 64-bit integer of 0 or more."""
+    """Whatever the operands say, a size is a 64-bit integer of 0 or more, and all of them together are within `MAX_ELEMENTS`."""
     for d in shape:
         if isinstance(d, int) and not 0 <= d < 2**63:
             raise op.fail("ITG2108", f"a result would have the dimension {d}")
+    if (count := known_elements(shape)) > MAX_ELEMENTS:
+        raise op.fail("ITG2108", f"a result of shape {'x'.join(map(str, shape))} would have {count} elements or more, beyond any memory")
+
+
+def known_elements(shape: Sequence[int | str | SymDim]) -> int:
+    """How many elements the known dimensions make; empty ones count as 1, since the strides beside them must fit as well."""
+    return math.prod(d for d in shape if isinstance(d, int) and d > 0)
 
 
 def _per_result(op: OnnxOp, declared: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,156 @@
+"""What only shows when a model runs: indices, shapes and counts that come from its inputs. The session still works after."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import intaglio
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+Graph = Callable[..., onnx.ModelProto]
+Session = Callable[[onnx.ModelProto], intaglio.InferenceSession]
+F32, I64, BOOL = np.float32, TensorProto.INT64, TensorProto.BOOL
+
+
+def ends(session: intaglio.InferenceSession, *codes: str, node: str | None = "the_node", **feeds: Any) -> None:
+    with pytest.raises(intaglio.IntaglioError) as caught:
+        session.run(None, feeds)
+    told = str(caught.value)
+    assert caught.value.code in codes, told
+    assert caught.value.hint, told
+    assert node is None or caught.value.node == node, told
+
+
+def make(op_type: str, inputs: str, **attributes: object) -> onnx.NodeProto:
+    return helper.make_node(op_type, inputs.split(), ["y"], name="the_node", **attributes)
+
+
+@pytest.mark.parametrize("op_type", ["Gather", "GatherElements"])
+def test_an_index_out_of_range(session: Session, graph: Graph, op_type: str) -> None:
+    made = session(graph([make(op_type, "x i")], {"x": [3], "i": (I64, ["n"])}))
+    x = np.arange(3, dtype=F32)
+    for wrong in ([3], [-4], [2**62], [-(2**63)], [0, 1, 9]):
+        ends(made, "ITG5001", x=x, i=np.array(wrong))
+    assert made.run(None, {"x": x, "i": np.array([2, -3])})[0].tolist() == [2, 0]
+
+
+def test_gather_nd_out_of_range(session: Session, graph: Graph) -> None:
+    made = session(graph([make("GatherND", "x i")], {"x": [3, 4], "i": (I64, ["n", 2])}))
+    x = np.ones((3, 4), F32)
+    for wrong in ([[3, 0]], [[0, 4]], [[-4, 0]], [[0, -5]], [[2**62, 0]]):
+        ends(made, "ITG5001", x=x, i=np.array(wrong))
+    assert made.run(None, {"x": x, "i": np.array([[-1, -4]])})[0].tolist() == [1]
+
+
+@pytest.mark.parametrize("op_type", ["ScatterElements", "ScatterND"])
+def test_a_scattered_index_out_of_range(session: Session, graph: Graph, op_type: str) -> None:
+    nd = op_type == "ScatterND"
+    made = session(graph([make(op_type, "x i u")], {"x": [3], "i": (I64, [1, 1] if nd else [1]), "u": [1]}))
+    x, u = np.zeros(3, F32), np.ones(1, F32)
+    for wrong in (3, -4, 2**62):
+        ends(made, "ITG5001", x=x, u=u, i=np.full((1, 1) if nd else 1, wrong))
+    assert made.run(None, {"x": x, "u": u, "i": np.full((1, 1) if nd else 1, -1)})[0].tolist() == [0, 0, 1]
+
+
+def test_an_impossible_view(session: Session, graph: Graph) -> None:
+    made = session(graph([make("Reshape", "x s")], {"x": ["n"], "s": (I64, [2])}))
+    x = np.arange(6, dtype=F32)
+    for wrong in ([4, 2], [-1, 4], [-1, -1], [-2, 3], [0, 6], [2**40, 2**40], [2**62, 4], [-(2**63), 1]):
+        ends(made, "ITG5004", "ITG5005", "ITG5006", x=x, s=np.array(wrong))
+    assert made.run(None, {"x": x, "s": np.array([-1, 2])})[0].shape == (3, 2)
+
+
+def test_an_impossible_broadcast(session: Session, graph: Graph) -> None:
+    made = session(graph([make("Add", "x z")], {"x": ["n"], "z": ["m"]}))
+    ends(made, "ITG5002", "ITG5006", x=np.ones(3, F32), z=np.ones(4, F32))
+    assert made.run(None, {"x": np.ones(3, F32), "z": np.ones(1, F32)})[0].tolist() == [2] * 3
+    expand = session(graph([make("Expand", "x s")], {"x": [3], "s": (I64, [1])}))
+    for wrong in (4, -1):
+        ends(expand, "ITG5004", "ITG5006", x=np.ones(3, F32), s=np.array([wrong]))
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """Lets this process grow by no more than 64 GiB, whatever the system would promise."""
+    old = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm") as status:
+        taken = int(status.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + (64 << 30), old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, old)
+
+
+def test_a_result_larger_than_memory(session: Session, graph: Graph) -> None:
+    fill = session(graph([make("ConstantOfShape", "s")], {"s": (I64, [2])}))
+    with little_memory():
+        for wrong in ([2**20, 2**20], [2**40, 2**40], [2**62, 2], [2**62, 2**62], [-1, 4]):
+            ends(fill, "ITG5010", "ITG5004", node=None, s=np.array(wrong))
+    assert fill.run(None, {"s": np.array([2, 3])})[0].shape == (2, 3)
+
+
+def test_a_constant_larger_than_memory(session: Session, graph: Graph) -> None:
+    with little_memory():
+        made = session(graph([make("ConstantOfShape", "s")], {}, {"s": np.array([2**40])}))
+        ends(made, "ITG5010", node=None)
+
+
+def test_counts_and_steps(session: Session, graph: Graph) -> None:
+    steps = session(graph([make("Range", "a b c")], {"a": (I64, []), "b": (I64, []), "c": (I64, [])}))
+    ends(steps, "ITG5004", a=np.int64(0), b=np.int64(5), c=np.int64(0))
+    with little_memory():
+        ends(steps, "ITG5004", "ITG5010", node=None, a=np.int64(-(2**63)), b=np.int64(2**63 - 1), c=np.int64(1))
+    assert steps.run(None, {"a": np.int64(0), "b": np.int64(5), "c": np.int64(2)})[0].tolist() == [0, 2, 4]
+    best = session(graph([make("TopK", "x k")], {"x": [4], "k": (I64, [1])}))
+    for wrong in (5, -1, 2**62):
+        ends(best, "ITG5004", "ITG5001", x=np.ones(4, F32), k=np.array([wrong]))
+
+
+def test_empty_axes(session: Session, graph: Graph) -> None:
+    made = session(graph([make("ArgMax", "x")], {"x": ["n", 2]}))
+    ends(made, "ITG5020", x=np.ones((0, 2), F32))
+    assert made.run(None, {"x": np.ones((1, 2), F32)})[0].shape == (1, 2)
+
+
+@pytest.mark.parametrize("kind", ["INT8", "INT32", "INT64", "UINT8", "UINT64"])
+@pytest.mark.parametrize("op_type", ["Div", "Mod"])
+def test_integer_division_by_zero(session: Session, graph: Graph, op_type: str, kind: str) -> None:
+    """The specification leaves the quotient open; the process must live, and the other elements be right."""
+    number = getattr(TensorProto, kind)
+    made = session(graph([make(op_type, "a b")], {"a": (number, [4]), "b": (number, [4])}))
+    dtype = helper.tensor_dtype_to_np_dtype(number)
+    least = np.iinfo(dtype).min
+    a, b = np.array([7, least, 0, 6], dtype), np.array([0, least and -1, 0, 3]).astype(dtype)
+    assert made.run(None, {"a": a, "b": b})[0][3] == (2 if op_type == "Div" else 0)
+
+
+def test_floats_that_are_no_integers(session: Session, graph: Graph) -> None:
+    made = session(graph([make("Cast", "x", to=TensorProto.INT32)], {"x": [4]}))
+    assert made.run(None, {"x": np.array([np.nan, np.inf, -np.inf, 3.7], F32)})[0][3] == 3
+
+
+def loop(trips: str) -> onnx.NodeProto:
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Add", ["v", "one"], ["w"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", I64, []),
+            helper.make_tensor_value_info("c", BOOL, []),
+            helper.make_tensor_value_info("v", TensorProto.FLOAT, []),
+        ],
+        [helper.make_tensor_value_info("d", BOOL, []), helper.make_tensor_value_info("w", TensorProto.FLOAT, [])],
+    )
+    return helper.make_node("Loop", [trips, "go", "x"], ["y"], name="the_node", body=body)
+
+
+def test_a_loop_is_bounded_by_its_trip_count(session: Session, graph: Graph) -> None:
+    made = session(graph([loop("m")], {"x": [], "m": (I64, [])}, {"go": np.array(True), "one": np.array(1, F32)}))
+    for trips, expected in ((5, 5), (0, 0), (-3, 0), (-(2**63), 0)):
+        assert made.run(None, {"x": np.array(0, F32), "m": np.array(trips)})[0] == expected
