@@ -20,6 +20,7 @@ from ..passes.dispatch.fuse_epilogue import FuseEpilogue
 from ..passes.onnx.choose_layouts import choose_layouts
 from ..passes.onnx.fold_constants import fold_constants
 from ..passes.onnx.fuse_batch_norm import fuse_batch_norm
+from ..passes.onnx.lift_conv1d import lift_conv1d
 from ..passes.onnx.weights import Weights
 from ..passes.onnx_to_linalg import main_function, onnx_to_linalg
 from .importer import ImportedModel
@@ -54,6 +55,7 @@ def onnx_level(imported: ImportedModel, target: Target) -> None:
     block, shapes, weights = main_function(imported.module).body.block, imported.shapes, Weights(imported.weights)
     fold_constants(block, shapes, weights)  # first: what follows asks for constant weights
     fuse_batch_norm(block, shapes, weights)  # before layouts, which pack the folded filters
+    lift_conv1d(block, shapes, weights)
     choose_layouts(block, shapes, weights)
     fold_constants(block, shapes, weights)  # layouts leave unpacks that nobody reads
 

@@ -242,7 +242,8 @@ class ContractOp(IRDLOperation):
     kind "matmul": lhs [batch.., K/c, M, c], rhs [batch.., N/w, K/c, c, w], result [batch.., rows.., N] where the rows' product is M;
     `batch` says how many leading dimensions are batch, and operands of batch size 1 repeat.
     kind "conv": lhs [n, C/c, H, W, c] (padding applied), rhs [K/w, C/c, kh, kw, c, w], result [n, K/16, OH, OW, 16].
-    c is the reduction block, w the panel width; lhs and rhs are zero beyond the true K and N.
+    c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
+    as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
     window: strides and dilations [sh, sw, dh, dw]. The region maps the accumulator and one element of each extra (indexed by
     `extra_maps` over the result's dimensions) to the element stored.
     """
@@ -252,6 +253,7 @@ class ContractOp(IRDLOperation):
     kind = prop_def(StringAttr)
     window = prop_def(DenseArrayBase[I64])
     batch = prop_def(IntegerAttr)
+    layout = prop_def(DenseArrayBase)
     extra_maps = prop_def(ArrayAttr[AffineMapAttr])
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
@@ -271,6 +273,7 @@ class ContractOp(IRDLOperation):
         *,
         window: Sequence[int] = (1, 1, 1, 1),
         batch: int = 0,
+        layout: Sequence[int] = (1, 1, 0, 0),
         extras: Sequence[SSAValue] = (),
         extra_maps: Sequence[AffineMapAttr] = (),
         epilogue: Region | None = None,
@@ -286,6 +289,7 @@ class ContractOp(IRDLOperation):
                 "kind": StringAttr(kind),
                 "window": DenseArrayBase.from_list(i64, list(window)),
                 "batch": IntegerAttr(batch, i64),
+                "layout": DenseArrayBase.from_list(i64, list(layout)),
                 "extra_maps": ArrayAttr(extra_maps),
             },
             result_types=[result_type],

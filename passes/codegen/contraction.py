@@ -43,7 +43,10 @@ class Contraction:
         self.accumulator = op.epilogue.block.args[0].type
         bits = cast(FixedBitwidthType, self.accumulator).bitwidth
         self.tiling = Tiling(rows, max(1, lanes32 * 32 // bits))
-        self.width = cast(int, self.rhs.dims[-1])
+        lhs_packed, rhs_packed, block, width = (int(n) for n in op.layout.get_values())
+        self.lhs_packed, self.rhs_packed = bool(lhs_packed), bool(rhs_packed)
+        self.block = block or cast(int, self.rhs.dims[-2])
+        self.width = width or cast(int, self.rhs.dims[-1])
         self.vectors = self.width // self.tiling.lanes
 
     def emit(self) -> None:
@@ -59,9 +62,9 @@ class Contraction:
         count = self.op.batch.value.data
         batch, rows, n = self.out.dims[:count], self.out.dims[count:-1], self.out.dims[-1]
         m = k.product(_product(rows))
-        reduce_blocks = self.lhs.dims[-3]
-        a = self._matmul_view(self.lhs, count, 3, tiled=1)
-        b = self._matmul_view(self.rhs, count, 4)
+        reduce_blocks, rest = self._reduction()
+        a = self._lhs_view(count)
+        b = self._rhs_view(count)
         outs = self._matmul_results(count, m)
         panels = k.ceildiv(n, self.width)
         full = k.floordiv(n, self.width)
@@ -69,17 +72,18 @@ class Contraction:
         def panel(at: list[SSAValue], p: Size, vectors: int, masked: bool) -> None:
             column = k.mul(p, self.width)
 
+            lane = [k.const(j * self.tiling.lanes) for j in range(vectors)]
+            masks = [self._mask(k.sub(n, k.add(column, j * self.tiling.lanes))) if masked else None for j in range(vectors)]
+            loaded = masks if not self.rhs_packed else [None] * vectors
+
             def tile(rows: int, row: Size) -> None:
                 def lhs(i: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
                     return k.emit(memref.LoadOp.get(a.memref, [*at, taps[0], k.index(row), c, k.const(i)]))
 
                 def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
-                    lane = k.const(j * self.tiling.lanes)
-                    return self._load(b.memref, [*at, k.index(p), taps[0], c, lane])
+                    return self._load(b.memref, [*at, k.index(p), taps[0], c, lane[j]], loaded[j])
 
-                acc = self._micro(rows, vectors, [reduce_blocks], lhs, rhs)
-                lane = [k.const(j * self.tiling.lanes) for j in range(vectors)]
-                masks = [self._mask(k.sub(n, k.add(column, j * self.tiling.lanes))) if masked else None for j in range(vectors)]
+                acc = self._micro(rows, vectors, [reduce_blocks], lhs, rhs, rest)
                 for i in range(rows):
                     for j in range(vectors):
                         where = [*at, k.index(row), k.index(column), k.const(i), lane[j]]
@@ -120,18 +124,34 @@ class Contraction:
         extras = [view(self.buffers[v], map.data) for v, map in zip(op.extras, op.extra_maps.data, strict=True)]
         return view(self.out, AffineMap.identity(rank)), extras
 
-    def _matmul_view(self, buffer: Buffer, batch: int, own: int, tiled: int | None = None) -> View:
-        """The packed operand over (batch.., its own dims); batch axes that it lacks or that are 1 repeat. `tiled`: one of its own
-        dims that a further index, the place in the register tile, adds to."""
-        lead = len(buffer.dims) - own
-        exprs = [AffineExpr.dimension(batch - lead + x) if buffer.dims[x] != 1 else AffineExpr.constant(0) for x in range(lead)]
-        exprs += [AffineExpr.dimension(batch + x) for x in range(own)]
-        extents = [*self.out.dims[:batch], *buffer.dims[lead:]]
-        if tiled is not None:
-            exprs[lead + tiled] = exprs[lead + tiled] + AffineExpr.dimension(batch + own)
-            extents.append(self.tiling.rows)
-        map = AffineMap(len(extents), 0, tuple(exprs))
-        return self.k.view(buffer, map, range(len(extents)), extents)
+    def _reduction(self) -> tuple[Size, Size]:
+        """(whole blocks, elements left over) of the reduced dimension; packed operands have whole blocks only."""
+        k = self.k
+        if self.lhs_packed and self.rhs_packed:
+            return self.lhs.dims[-3], 0
+        size = self.rhs.dims[-2] if not self.rhs_packed else self.lhs.dims[-1]
+        whole = k.floordiv(size, self.block)
+        return whole, k.sub(size, k.mul(whole, self.block))
+
+    def _lhs_view(self, batch: int) -> View:
+        """(batch.., block of k, m, place in the block, place in the tile)."""
+        own = [AffineExpr.dimension(batch + x) for x in range(4)]
+        row = own[1] + own[3]
+        exprs = [own[0], row, own[2]] if self.lhs_packed else [row, own[0] * self.block + own[2]]
+        return self._operand_view(self.lhs, batch, exprs, 4)
+
+    def _rhs_view(self, batch: int) -> View:
+        """(batch.., panel, block of k, place in the block, place in the panel)."""
+        own = [AffineExpr.dimension(batch + x) for x in range(4)]
+        raw = [own[1] * self.block + own[2], own[0] * self.width + own[3]]
+        return self._operand_view(self.rhs, batch, own if self.rhs_packed else raw, 4)
+
+    def _operand_view(self, buffer: Buffer, batch: int, exprs: list[AffineExpr], own: int) -> View:
+        """An operand over (batch.., own loops); batch axes that it lacks or that are 1 repeat. Loop extents are only nominal."""
+        lead = len(buffer.dims) - len(exprs)
+        first = [AffineExpr.dimension(batch - lead + x) if buffer.dims[x] != 1 else AffineExpr.constant(0) for x in range(lead)]
+        map = AffineMap(batch + own, 0, (*first, *exprs))
+        return self.k.view(buffer, map, range(batch + own), [*self.out.dims[:batch], *([1] * own)])
 
     def _row_tiles(self, m: Size, tile: Callable[[int, Size], None]) -> None:
         k, most = self.k, self.tiling.rows
@@ -238,17 +258,17 @@ class Contraction:
         taps: Sequence[Size],
         lhs: Callable[[int, Sequence[SSAValue], SSAValue], SSAValue],
         rhs: Callable[[int, Sequence[SSAValue], SSAValue], SSAValue],
+        rest: Size = 0,
     ) -> list[SSAValue]:
-        """rows x vectors accumulators over all taps and the reduction block."""
+        """rows x vectors accumulators over all taps and the reduction block; then over `rest` elements of the block after the last."""
         k = self.k
         zero = self._zero()
-        block = cast(int, self.rhs.dims[-2])
 
         def step(at: Sequence[SSAValue], c: SSAValue, acc: Sequence[SSAValue]) -> list[SSAValue]:
             b = [rhs(j, at, c) for j in range(vectors)]
             result: list[SSAValue] = []
             for i in range(rows):
-                a = broadcast(k, lhs(i, at, c), self.tiling.lanes)
+                a = broadcast(k, self._widened(lhs(i, at, c)), self.tiling.lanes)
                 result += [k.emit(vector.FMAOp(a, b[j], acc[i * vectors + j])) for j in range(vectors)]
             return result
 
@@ -257,9 +277,22 @@ class Contraction:
                 if taps[depth] == 1:
                     return nest(depth + 1, [*at, k.const(0)], acc)
                 return k.loop(0, taps[depth], 1, lambda t, *c: nest(depth + 1, [*at, t], c), acc, no_unroll=UnitAttr())
-            return k.loop(0, block, 1, lambda c, *inner: step(at, c, inner), acc, **unroll(UNROLL))
+            return k.loop(0, self.block, 1, lambda c, *inner: step(at, c, inner), acc, **unroll(UNROLL))
 
-        return nest(0, [], [zero] * (rows * vectors))
+        whole = nest(0, [], [zero] * (rows * vectors))
+        if rest == 0:
+            return whole
+        after = k.index(taps[0])
+        return k.loop(0, rest, 1, lambda c, *inner: step([after], c, inner), whole, no_unroll=UnitAttr())
+
+    def _widened(self, value: SSAValue) -> SSAValue:
+        """An element (or vector of elements) of an operand in the accumulator's type."""
+        type = value.type
+        element = type.element_type if isinstance(type, VectorType) else type
+        if element == self.accumulator:
+            return value
+        wide = VectorType(self.accumulator, type.get_shape()) if isinstance(type, VectorType) else self.accumulator
+        return self.k.emit(arith.ExtFOp(value, wide))  # type: ignore[arg-type]
 
     def _zero(self) -> SSAValue:
         type = widen(self.accumulator, self.tiling.lanes)
@@ -267,8 +300,12 @@ class Contraction:
             zero = FloatAttr(0.0, self.accumulator)  # type: ignore[arg-type]
             return self.k.emit(arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [zero.value.data]), type))  # type: ignore[arg-type]
 
-    def _load(self, source: SSAValue, at: Sequence[SSAValue]) -> SSAValue:
-        return self.k.emit(vector.LoadOp(source, list(at), widen(self.rhs.element, self.tiling.lanes)))
+    def _load(self, source: SSAValue, at: Sequence[SSAValue], mask: SSAValue | None = None) -> SSAValue:
+        type = widen(self.rhs.element, self.tiling.lanes)
+        if mask is None:
+            return self._widened(self.k.emit(vector.LoadOp(source, list(at), type)))
+        nothing = broadcast(self.k, self._scalar_zero(self.rhs.element), self.tiling.lanes)
+        return self._widened(self.k.emit(vector.MaskedLoadOp(source, list(at), mask, nothing)))
 
     def _mask(self, left: Size) -> SSAValue:
         """A mask of the first `left` lanes."""

@@ -144,6 +144,7 @@ def _fuse(contract: dispatch.ContractOp, consumer: linalg.GenericOp) -> dispatch
     )
     fused.properties["window"] = contract.window
     fused.properties["batch"] = contract.batch
+    fused.properties["layout"] = contract.layout
     fused.location = contract.location
     parent = consumer.parent
     assert parent is not None

@@ -91,7 +91,7 @@ class Lowering:
         self.module_block = module_block
         self.values: dict[SSAValue, Any] = {}
         self.weights: dict[str, np.ndarray] = {}
-        self.symbols: dict[str, SSAValue] = {}
+        self.packed: dict[Any, Tensor] = {}
         self._scopes = [_Scope(block)]
         self._traces: list[Trace] = []
         self._serial = itertools.count()

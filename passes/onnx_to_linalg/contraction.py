@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from xdsl.dialects import linalg
+from xdsl.dialects.linalg import IteratorType
 
 from ...dialects import dispatch
 from ...dialects.onnx.dims import Dim, Shape, ceildiv, product
@@ -50,12 +52,40 @@ def contract(b: Lowering, x: Tensor, y: Tensor, shape: Shape, *, batch: int) -> 
     accumulator = ACCUMULATORS[x.type.name]
     width = panel_width(b, n, 64 if accumulator is DOUBLE else 32)
     lead = shape[:batch]
-    lhs = pack_lhs(b, x, lead, block)
-    rhs = pack_rhs(b, y, lead, block, width)
+    lhs_packed = _pack_pays(b, x, lead, block)
+    rhs_packed = weight_id(y) is not None or (_divides(k, block) and _divides(n, width)) or not _repeats_plainly(y, lead)
+    lhs = pack_lhs(b, x, lead, block) if lhs_packed or not _repeats_plainly(x, lead) else x
+    rhs = pack_rhs(b, y, lead, block, width) if rhs_packed else y
+    layout = (int(lhs is not x), int(rhs is not y), block, width)
     result_type = b.tensor_type(shape, accumulator)
-    op = dispatch.ContractOp("matmul", lhs.value, rhs.value, result_type, b.dims(shape), batch=batch)
+    op = dispatch.ContractOp("matmul", lhs.value, rhs.value, result_type, b.dims(shape), batch=batch, layout=layout)
     b.emit(op)
     return b.cast(Tensor(b, op.result, tuple(shape), accumulator), x.type)
+
+
+PAGE_STRIDE = 1024
+"""Rows whose distance is a multiple of this many bytes fall on few cache sets: the rows of a register tile would evict each other."""
+
+
+def _pack_pays(b: Lowering, x: Tensor, batch: Shape, block: int) -> bool:
+    """Whether the left operand is better packed than read in place: its rows collide in the cache, or packing is its producer's work
+    anyway. Rows that are no whole number of blocks are read in place, since packing would have to pad each."""
+    k = x.shape[-1]
+    if not _divides(k, block):
+        return False
+    producer = x.value.owner
+    fuses = isinstance(producer, linalg.GenericOp) and all(t.data == IteratorType.PARALLEL for t in producer.iterator_types.data)
+    return fuses or (isinstance(k, int) and k * 4 % PAGE_STRIDE == 0)
+
+
+def _divides(size: Dim, step: int) -> bool:
+    return isinstance(size, int) and size % step == 0
+
+
+def _repeats_plainly(x: Tensor, batch: Shape) -> bool:
+    """Whether each batch dimension is the result's own or known to be 1, so that strides say all."""
+    own = x.shape[:-2]
+    return all(d in (1, whole) for d, whole in zip(own, batch[len(batch) - len(own) :], strict=True))
 
 
 def panel_width(b: Lowering, n: Dim, bits: int) -> int:
@@ -70,12 +100,17 @@ def pack_lhs(b: Lowering, x: Tensor, batch: Shape, block: int) -> Tensor:
     accumulator = ACCUMULATORS[x.type.name]
     lead = _own_batch(batch, own)
     rank = len(lead)
+    known = b.packed.get((b.block, x.value, lead, block))
+    if known is not None:
+        return known
 
     def element(*i: Any) -> Scalar:
         kb, row, c = i[rank:]
         return b.s.cast(_padded(b, x, (*i[:rank], row, kb * block + c), -1, k, block), accumulator)
 
-    return b.compute((*lead, ceildiv(k, block), m, block), accumulator, element, doc="pack lhs")
+    packed = b.compute((*lead, ceildiv(k, block), m, block), accumulator, element, doc="pack lhs")
+    b.packed[b.block, x.value, lead, block] = packed
+    return packed
 
 
 def pack_rhs(b: Lowering, y: Tensor, batch: Shape, block: int, width: int) -> Tensor:
