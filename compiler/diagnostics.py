@@ -16,8 +16,8 @@ REPORT = "This is a fault of the compiler, not of the model: please report it wi
 class Place:
     """How far a compilation has come: `level` is the one being reached."""
 
-    def __init__(self) -> None:
-        self.level = "onnx"
+    def __init__(self, level: str = "read") -> None:
+        self.level = level
 
 
 @contextmanager

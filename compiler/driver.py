@@ -6,7 +6,7 @@ import gc
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from ..dialects.onnx.types import BY_NUMBER
 from ..passes.verify import check_dominance
 from ..proto.files import load_model
 from .diagnostics import Place, internal_errors
-from .dump import Dump
+from .dump import Dump, printed
 from .importer import ImportedModel, import_model
 from .options import Options
-from .pipeline import LEVELS, Lowered, lower_to_loops
+from .pipeline import LEVELS, Lowered, Observer, lower_to_loops
 
 STEPS = ("read", "import", *LEVELS, "llvm", "machine code")
 """What a compilation goes through, in order; a progress display shows them."""
@@ -122,11 +122,36 @@ def compile_model(model: Any, options: Options, progress: Progress = lambda step
         return Program(core, target)
 
 
-def lower_model(model: Any, options: Options, observe: Callable[[str, ModuleOp], None]) -> Lowered:
+def lower_model(
+    model: Any, options: Options, progress: Progress = lambda step: None, observe: Observer = lambda level, ir: None
+) -> Lowered:
     """A model down to the loop level, each level shown to `observe` as it is reached."""
     place = Place()
+
+    def begin(step: str) -> None:
+        place.level = step
+        progress(step)
+
     with internal_errors(place), undisturbed():
-        return _lowered(model, options.chosen_target(), options, lambda step: setattr(place, "level", step), observe)[0]
+        return _lowered(model, options.chosen_target(), options, begin, observe)[0]
+
+
+class _Reached(BaseException):
+    """Ends a compilation at the level wanted; no error, so not one of Exception."""
+
+
+def level_text(model: Any, options: Options, level: str, progress: Progress = lambda step: None) -> str:
+    """The text of an IR level; what lies below it is not tried. Raises IntaglioError as `compile` does."""
+    found: list[str] = []
+
+    def observe(reached: str, module: ModuleOp) -> None:
+        if reached == level:
+            found.append(printed(module))
+            raise _Reached
+
+    with suppress(_Reached):
+        lower_model(model, options, progress, observe)
+    return found[0]
 
 
 def read_model(model: Any, dims: Mapping[str, int] | None = None) -> ImportedModel:
@@ -191,7 +216,7 @@ def _lowered(
     target: Target,
     options: Options,
     begin: Progress,
-    observe: Callable[[str, ModuleOp], None] = lambda level, module: None,
+    observe: Observer = lambda level, ir: None,
 ) -> tuple[Lowered, str, Dump | None]:
     """The model at the loop level, the name that its file gives it, and the dump if one is wanted."""
     dump = Dump(options.dump_ir) if options.dump_ir is not None else None

@@ -27,7 +27,7 @@ from xdsl.ir.affine import AffineDimExpr, AffineExpr, AffineMap
 
 from ...dialects import dispatch
 from ...dialects.onnx.base import OnnxOp
-from ...dialects.onnx.dims import Call, Dim, Shape, SymDim, product
+from ...dialects.onnx.dims import Call, Dim, Shape, SymDim, product, symbol
 from ...dialects.onnx.shapes import Shapes
 from ...dialects.onnx.types import BY_IR, ElementType
 from ...errors import UnsupportedError
@@ -143,10 +143,14 @@ class Lowering:
         """Index values of the symbolic dimensions only, in order: what ops with dynamic result types take."""
         return [self.dim(d) for d in shape if not isinstance(d, int)]
 
+    def new_dim(self, value: SSAValue) -> Dim:
+        """A size that a host value, an index of at least 0, gives; it holds in the current scope and below."""
+        name = f"%n{next(self._serial)}"
+        self.define_symbol(name, value)
+        return symbol(name)
+
     def define_symbol(self, name: str, value: SSAValue) -> None:
         """Says where a symbol's value is found; it holds in the current scope and below."""
-        from ...dialects.onnx.dims import symbol
-
         self._scopes[-1].dims[symbol(name)] = value
 
     def define_result_dim(self, result: SSAValue, index: int, value: SSAValue) -> None:

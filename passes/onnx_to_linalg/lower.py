@@ -20,6 +20,7 @@ from ..scalar import INDEX, ScalarBuilder, storage
 from .builder import Lowering, Tensor, element_type
 from .contents import known_results
 from .registry import LOWERINGS
+from .sweep import sweep
 
 
 @dataclass
@@ -64,6 +65,7 @@ def onnx_to_linalg(module: ModuleOp, shapes: Shapes, weights: Mapping[str, np.nd
     assert returned is not None
     outputs = [b.values[v].value for v in returned.operands]
     body.add_op(func.ReturnOp(*outputs))
+    sweep(lowered, body)
     main = func.FuncOp("main", (types, [o.type for o in outputs]), Region(body))
     main.attributes.update(source.attributes)
     if source.arg_attrs is not None:

@@ -1,0 +1,108 @@
+"""What can be said on the command line; loads nothing of the compiler, so that help is quick."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+IR_LEVELS = ("onnx", "linalg", "dispatch", "loops")
+"""Of `--emit`: levels printed as IR. A test holds them against the pipeline's."""
+
+EMIT = (*IR_LEVELS, "llvm", "asm", "obj", "so")
+
+DEFAULT_RTOL = DEFAULT_ATOL = 1e-3
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser; what it returns has `command`, the name of a module of this folder, and that command's arguments."""
+    top = argparse.ArgumentParser(prog="intaglio", description="Compiles ONNX models to native code.")
+    top.add_argument("--version", action="version", version=f"intaglio {_version()}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    one = commands.add_parser("compile", help="compile a model into a library, an object, or the text of a level")
+    _model(one, "the .onnx file")
+    _options(one)
+    one.add_argument("-o", "--output", type=Path, metavar="FILE", help="what to write; a suffix .so, .o or .a chooses the kind")
+    one.add_argument("--emit", choices=EMIT, help="what to emit: a level's text, on the terminal without -o, or an artifact")
+    one.add_argument("--name", help="what the exported C functions' names start with (default: the file's name)")
+
+    one = commands.add_parser("run", help="run a model on files or random inputs and show its outputs")
+    _model(one, "the .onnx file, or a .so that was compiled from one")
+    _options(one)
+    _inputs(one)
+    one.add_argument("-o", "--output", type=Path, metavar="FILE.npz", help="write the outputs")
+    one.add_argument("--top", type=int, default=5, metavar="K", help="how many of the largest values to show (default 5)")
+    one.add_argument("--verify", action="store_true", help="compare with ONNX Runtime")
+    one.add_argument("--rtol", type=float, default=DEFAULT_RTOL, help=f"relative tolerance (default {DEFAULT_RTOL})")
+    one.add_argument(
+        "--atol", type=float, default=DEFAULT_ATOL, help=f"absolute tolerance, as a share of the largest value (default {DEFAULT_ATOL})"
+    )
+
+    one = commands.add_parser("bench", help="measure how long a model takes, one thread")
+    _model(one, "the .onnx file, or a .so that was compiled from one")
+    _options(one)
+    _inputs(one)
+    one.add_argument("--runs", type=int, default=30, metavar="N", help="runs that are measured (default 30)")
+    one.add_argument("--warmup", type=int, default=3, metavar="N", help="runs before those (default 3)")
+    one.add_argument("--compare", action="store_true", help="measure ONNX Runtime as well, in turns")
+
+    one = commands.add_parser("info", help="show a model's inputs, outputs, operators, and which are not supported")
+    _model(one, "the .onnx file")
+    _dims(one)
+
+    one = commands.add_parser("check", help="report everything that keeps a model from being compiled")
+    _model(one, "the .onnx file")
+    _options(one)
+    return top
+
+
+def named_number(text: str) -> tuple[str, int]:
+    """NAME=NUMBER, as --dim and --size take it."""
+    name, equals, number = text.rpartition("=")
+    if not (name and equals and number.isascii() and number.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=NUMBER")
+    return name, int(number)
+
+
+def _model(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("model", type=Path, help=what)
+
+
+def _dims(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dim", dest="dims", type=named_number, action="append", default=[], metavar="NAME=N", help="fix an open dimension for good"
+    )
+
+
+def _options(command: argparse.ArgumentParser) -> None:
+    _dims(command)
+    command.add_argument("--target", default="cpu", help='"cpu", or a target that an installed package offers')
+    command.add_argument("--cpu", default="host", help='the processor: "host", x86-64-v3, neoverse-v1, .. (default host)')
+    command.add_argument("-O", dest="opt_level", type=int, choices=range(4), default=3, help="how hard LLVM works (default 3)")
+    command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every level there, one file each")
+    command.add_argument("--verify-ir", action="store_true", help="check the IR at every level")
+
+
+def _inputs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help="an .npz of named arrays, or .npy and .pb files in the inputs' order or as NAME=FILE; what is missing is random",
+    )
+    command.add_argument("--seed", type=int, default=0, help="of random inputs (default 0)")
+    command.add_argument(
+        "--size",
+        dest="sizes",
+        type=named_number,
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="of an open dimension in random inputs (default 1)",
+    )
+
+
+def _version() -> str:
+    from ... import __version__
+
+    return __version__
