@@ -168,7 +168,10 @@ def _split_multiples(a: Dim, b: Dim) -> tuple[Dim, Dim]:
 
 def ceildiv(a: Dim, b: Dim) -> Dim:
     """Division rounding up; `b` is positive."""
-    return floordiv(a + (b - 1), b) if exact_div(a, b) is None else floordiv(a, b)
+    if exact_div(a, b) is not None:
+        return floordiv(a, b)
+    # A divisor that only the run knows may be so large that the sum of the usual form overflows.
+    return floordiv(a + (b - 1), b) if isinstance(b, int) else floordiv(a - 1, b) + 1
 
 
 def mod(a: Dim, b: Dim) -> Dim:

@@ -202,7 +202,10 @@ def _forward(size: Dim, start: Dim, end: Dim) -> Dim:
     low, high = _from_front(start, size), _from_front(end, size)
     if non_negative(low - high):
         return 0
-    span = minimum(high - low, size - low)
+    if isinstance(start, int) or isinstance(end, int) or non_negative(low) or non_negative(high):
+        span = minimum(high - low, size - low)
+    else:  # both may be as far out as integers go, where their difference overflows
+        span = minimum(high, size) - low
     if not non_negative(low):
         span = minimum(span, minimum(high, size))
     return maximum(0, span)

@@ -39,6 +39,14 @@ def require_same_count(b: Lowering, source: Shape, target: Shape) -> None:
     b.require(_host(b, total).equals(_host(b, found)).value, "ITG5005", message)
 
 
+def require_broadcast(b: Lowering, dims: Sequence[Dim], target: Shape) -> None:
+    """Ends the run with ITG5006 where one of the last dimensions is neither 1 nor the target's."""
+    for d, goal in zip(reversed(dims), reversed(target), strict=False):
+        if d not in (1, goal):
+            held = _host(b, d).equals(1) | _host(b, d).equals(_host(b, goal))
+            b.require(held.value, "ITG5006", f"a dimension of {d} cannot be broadcast to {goal}")
+
+
 def require_elements(b: Lowering, d: Dim, needed_for: Dim, what: str) -> None:
     """Ends the run with ITG5020 where an axis is empty from which the elements of a result that is not are taken."""
     if isinstance(d, int) and d > 0:

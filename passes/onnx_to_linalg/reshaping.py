@@ -7,7 +7,7 @@ from typing import Any
 from ...dialects.onnx import reshaping as ops
 from ...dialects.onnx.base import OnnxOp
 from .builder import Lowering, Tensor
-from .guards import require_same_count, require_sizes
+from .guards import require_broadcast, require_same_count, require_sizes
 from .registry import lower
 
 
@@ -37,5 +37,7 @@ def transpose(b: Lowering, op: ops.TransposeOp, x: Tensor) -> Tensor:
 
 @lower(ops.ExpandOp)
 def expand(b: Lowering, op: ops.ExpandOp, x: Tensor, _: Tensor) -> Tensor:
-    require_sizes(b, b.shapes.elements(op.shape), "a dimension to expand to")
+    wanted = b.shapes.elements(op.shape)
+    require_sizes(b, wanted, "a dimension to expand to")
+    require_broadcast(b, wanted, b.shapes.of(op.y))
     return b.broadcast_to(x, b.shapes.of(op.y))

@@ -71,7 +71,7 @@ def test_an_impossible_broadcast(session: Session, graph: Graph) -> None:
     ends(made, "ITG5002", "ITG5006", x=np.ones(3, F32), z=np.ones(4, F32))
     assert made.run(None, {"x": np.ones(3, F32), "z": np.ones(1, F32)})[0].tolist() == [2] * 3
     expand = session(graph([make("Expand", "x s")], {"x": [3], "s": (I64, [1])}))
-    for wrong in (4, -1):
+    for wrong in (4, 2, 0, -1):
         ends(expand, "ITG5004", "ITG5006", x=np.ones(3, F32), s=np.array([wrong]))
 
 
@@ -106,11 +106,41 @@ def test_counts_and_steps(session: Session, graph: Graph) -> None:
     steps = session(graph([make("Range", "a b c")], {"a": (I64, []), "b": (I64, []), "c": (I64, [])}))
     ends(steps, "ITG5004", a=np.int64(0), b=np.int64(5), c=np.int64(0))
     with little_memory():
-        ends(steps, "ITG5004", "ITG5010", node=None, a=np.int64(-(2**63)), b=np.int64(2**63 - 1), c=np.int64(1))
+        ends(steps, "ITG5004", "ITG5010", node=None, a=np.int64(0), b=np.int64(2**62), c=np.int64(1))
     assert steps.run(None, {"a": np.int64(0), "b": np.int64(5), "c": np.int64(2)})[0].tolist() == [0, 2, 4]
     best = session(graph([make("TopK", "x k")], {"x": [4], "k": (I64, [1])}))
     for wrong in (5, -1, 2**62):
         ends(best, "ITG5004", "ITG5001", x=np.ones(4, F32), k=np.array([wrong]))
+
+
+def test_sizes_that_must_be_one(session: Session, graph: Graph) -> None:
+    made = session(graph([make("Squeeze", "x a")], {"x": ["n", 3]}, {"a": np.array([0])}))
+    ends(made, "ITG5002", "ITG5005", "ITG5004", node=None, x=np.ones((2, 3), F32))
+    assert made.run(None, {"x": np.ones((1, 3), F32)})[0].shape == (3,)
+
+
+def test_splits_that_do_not_add_up(session: Session, graph: Graph) -> None:
+    node = helper.make_node("Split", ["x", "s"], ["y", "z"], name="the_node")
+    made = session(graph([node], {"x": ["n"], "s": (I64, [2])}, outputs=["y", "z"]))
+    x = np.arange(5, dtype=F32)
+    for wrong in ([2, 2], [6, -1], [3, 3], [2**63 - 1, 6]):
+        ends(made, "ITG5002", "ITG5003", "ITG5004", "ITG5005", node=None, x=x, s=np.array(wrong))
+    assert [y.tolist() for y in made.run(None, {"x": x, "s": np.array([2, 3])})] == [[0, 1], [2, 3, 4]]
+
+
+def test_pads_and_slices(session: Session, graph: Graph) -> None:
+    pad = session(graph([make("Pad", "x p")], {"x": [3], "p": (I64, [2])}))
+    for wrong in ([-4, 0], [-2, -2], [2**62, 2**62], [-(2**63), 0]):
+        with little_memory():
+            ends(pad, "ITG5004", "ITG5010", node=None, x=np.ones(3, F32), p=np.array(wrong))
+    assert pad.run(None, {"x": np.ones(3, F32), "p": np.array([-1, 2])})[0].tolist() == [1, 1, 0, 0]
+    cut = session(graph([make("Slice", "x a b c d")], {"x": [5], **{n: (I64, [1]) for n in "abd"}}, {"c": np.array([0])}))
+    x = np.arange(5, dtype=F32)
+    far = 2**63 - 1
+    ends(cut, "ITG5004", x=x, a=np.array([0]), b=np.array([5]), d=np.array([0]))
+    for start, end, step in ((-far, far, 1), (far, -far - 1, -1), (0, far, far), (far, 0, 1), (4, -far, -2), (1, far, 2)):
+        got = cut.run(None, {"x": x, "a": np.array([start]), "b": np.array([end]), "d": np.array([step])})[0]
+        assert got.tolist() == x[start:end:step].tolist()
 
 
 def test_empty_axes(session: Session, graph: Graph) -> None:
