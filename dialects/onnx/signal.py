@@ -10,7 +10,7 @@ from xdsl.irdl import operand_def, opt_operand_def, result_def
 
 from .base import OnnxOp, int_attr, operator, tensor
 from .checks import axis_in, data_type_in, of_rank, of_rank_at_least, one_of, require_scalar, require_vector, scalar_dim, show
-from .dims import Dim, Shape, floordiv
+from .dims import Dim, Shape, equal, floordiv, product, select
 from .shapes import Shapes
 from .types import ALL_FLOATS, ALL_NUMERIC, I32, I64
 
@@ -33,24 +33,42 @@ class DFTOp(OnnxOp):
     inverse = int_attr(0)
     onesided = int_attr(0)
 
-    def transformed_axis(self, shapes: Shapes) -> int:
-        """The axis, counted from the front; never the last, which holds the parts of complex numbers."""
+    def chosen(self, shapes: Shapes) -> tuple[Dim, ...]:
+        """For each axis but the last, which holds the parts of complex numbers: 1 if it is the transformed one, else 0."""
         rank = shapes.rank(self.input)
         if self.axis is None:
-            return rank - 2
+            return tuple(int(k == rank - 2) for k in range(rank - 1))
         require_scalar(self, shapes, self.axis, "axis")
-        (axis,) = self.require(shapes.ints(self.axis), "axis")
-        found = axis_in(self, axis, rank)
-        if found == rank - 1:
+        (axis,) = shapes.elements(self.axis)
+        if not isinstance(axis, int):
+            found = tuple(equal(axis, k) + equal(axis, k - rank) for k in range(rank - 1))
+            shapes.require_equal(self, sum(found), 1, "the number of axes that axis names and 1")
+            return found
+        place = axis_in(self, axis, rank)
+        if place == rank - 1:
             raise self.fail("ITG2141", f"axis {axis} is the one of complex parts of an input of rank {rank}")
-        return found
+        return tuple(int(k == place) for k in range(rank - 1))
+
+    def split(self, shapes: Shapes) -> tuple[Dim, Dim, Dim]:
+        """(elements before, size of, elements after) the transformed axis."""
+        x, chosen = shapes.of(self.input), self.chosen(shapes)
+        size = sum(c * d for c, d in zip(chosen, x, strict=False))
+        before = [select(sum(chosen[k + 1 :]), d, 1) for k, d in enumerate(x[:-1])]
+        after = [select(sum(chosen[:k]), d, 1) for k, d in enumerate(x[:-1])]
+        return product(before), size, product(after)
 
     def length(self, shapes: Shapes) -> Dim:
         """The length n of the transform."""
         if self.dft_length is not None:
             return scalar_dim(self, shapes, self.dft_length, "dft_length", least=1)
-        size = shapes.of(self.input)[self.transformed_axis(shapes)]
+        size = self.split(shapes)[1]
         return (size - 1) * 2 if self.attr("inverse") and self.attr("onesided") else size
+
+    def given(self, shapes: Shapes) -> tuple[Dim, int]:
+        """What the result has along the transformed axis and along the last one."""
+        inverse, onesided = self.attr("inverse"), self.attr("onesided")
+        length = self.length(shapes)
+        return (floordiv(length, 2) + 1 if onesided and not inverse else length), (1 if onesided and inverse else 2)
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
@@ -61,9 +79,8 @@ class DFTOp(OnnxOp):
         if onesided:
             kind = "complex" if inverse else "real"
             shapes.require_equal(self, x[-1], 2 if inverse else 1, f"the last dimension and that of a {kind} input, as onesided asks for")
-        axis, length = self.transformed_axis(shapes), self.length(shapes)
-        size = floordiv(length, 2) + 1 if onesided and not inverse else length
-        return ((*x[:axis], size, *x[axis + 1 : -1], 1 if onesided and inverse else 2),)
+        size, parts = self.given(shapes)
+        return ((*(select(c, size, d) for c, d in zip(self.chosen(shapes), x, strict=False)), parts),)
 
 
 @operator(since=17)
