@@ -25,6 +25,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from ..dialects.dispatch import AssertOp
 from ..dialects.onnx.types import BY_NAME, ElementType
 from ..errors import UnsupportedError
+from .narrow import code_of, decode, encode, is_narrow
 
 INDEX = ElementType(0, "index", IndexType(), BY_NAME["int64"].numpy)
 BOOL = BY_NAME["bool"]
@@ -376,6 +377,10 @@ class ScalarBuilder:
         x = self.operand(x, to)
         if x.type is to or x.type == to:
             return x
+        if is_narrow(x.type):
+            return self.cast(decode(self, x), to)
+        if is_narrow(to):
+            return encode(self, x, to)
         if to is BOOL:
             return x.differs(0)
         if x.type.is_float and to.is_float:
@@ -452,6 +457,7 @@ class ScalarBuilder:
 
 def _constant_attr(number: Number, type: ElementType) -> Any:
     ir = storage(type)
+    number = code_of(number, type) if is_narrow(type) else number
     if isinstance(ir, IntegerType):
         width = ir.width.data
         value = int(number) & ((1 << width) - 1)

@@ -121,9 +121,9 @@ def _fits(op: linalg.GenericOp, space: Space, group: Group, of: dict[Operation, 
             written = maps_of(owner)[len(owner.inputs) + list(owner.results).index(value)]  # type: ignore[arg-type]
             if canonical(written, group.spaces[owner]) != canonical(map, space):
                 return False
-        elif _depends_on(owner, own):
-            return False
-    return not _captures(op, own)
+    if _captures(op, own):
+        return False
+    return not any(_depends_on(owner, own, of) for owner in _producers(op) if owner not in own)
 
 
 def _space_matches(op: linalg.GenericOp, space: Space, group: Group) -> bool:
@@ -144,8 +144,11 @@ def _captures(op: linalg.GenericOp, own: set[Operation]) -> bool:
     return any(isinstance(v.owner, Operation) and v.owner in own for inner in op.body.block.ops for v in inner.operands)
 
 
-def _depends_on(op: Operation, targets: set[Operation], limit: int = 400) -> bool:
-    """Whether op needs a result of one of the targets, through any chain of operations; gives up with True after `limit` steps."""
+def _depends_on(op: Operation, targets: set[Operation], of: dict[Operation, Group], limit: int = 400) -> bool:
+    """Whether op needs a result of one of the targets, through any chain of operations; gives up with True after `limit` steps.
+
+    A group runs as one: whoever needs a member waits for what all of its members need.
+    """
     seen: set[Operation] = set()
     stack = [op]
     while stack:
@@ -154,10 +157,13 @@ def _depends_on(op: Operation, targets: set[Operation], limit: int = 400) -> boo
             return True
         if current in seen:
             continue
-        seen.add(current)
+        group = of.get(current)
+        members = [current] if group is None else group.members
+        seen.update(members)
         if len(seen) > limit:
             return True
-        stack.extend(_producers(current))
+        for member in members:
+            stack.extend(_producers(member))
     return False
 
 

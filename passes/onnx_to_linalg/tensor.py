@@ -6,8 +6,10 @@ from typing import Any
 
 from ...dialects.kernel import Array, Out, ceil, check, f64, kernel
 from ...dialects.onnx import tensor as ops
+from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Dim, SymDim
 from ...dialects.onnx.types import BY_NUMBER
+from ..narrow import encode, is_narrow_float
 from ..scalar import BOOL, FLOAT, INDEX, INT64, storage
 from .builder import Lowering, Tensor, element_type
 from .guards import require_not_zero, require_sizes
@@ -22,14 +24,13 @@ def identity(b: Lowering, op: ops.IdentityOp, x: Any) -> Any:
 # -- element types
 
 
-@lower(ops.CastOp)
-def cast(b: Lowering, op: ops.CastOp, x: Tensor) -> Tensor:
-    return b.cast(x, element_type(op.y))
-
-
-@lower(ops.CastLikeOp)
-def cast_like(b: Lowering, op: ops.CastLikeOp, x: Tensor, target: Tensor) -> Tensor:
-    return b.cast(x, element_type(op.y))
+@lower(ops.CastOp, ops.CastLikeOp)
+def cast(b: Lowering, op: OnnxOp, x: Tensor, *_: Tensor) -> Tensor:
+    type = element_type(op.results[0])
+    if not is_narrow_float(type) or x.type == type:
+        return b.cast(x, type)
+    saturate, mode = op.attr("saturate") != 0, op.attr("round_mode")
+    return b.compute(x.shape, type, lambda *i: encode(b.s, b.s.cast(x[i], FLOAT), type, saturate=saturate, round_mode=mode))
 
 
 @lower(ops.BitCastOp)
