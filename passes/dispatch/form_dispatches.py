@@ -13,7 +13,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import dispatch
-from .groups import Group, form_groups
+from .groups import Group, alone, form_groups
 from .passes_over_rows import carried_between_passes
 from .structure import dims_of
 
@@ -48,7 +48,8 @@ class _Outliner:
     def run(self, block: Block) -> None:
         groups = [*form_groups(block), *(Group([op]) for op in block.ops if isinstance(op, dispatch.ContractOp))]
         groups += [Group([op]) for op in block.ops if isinstance(op, linalg.FillOp) and _used_as_tensor(op)]
-        _schedule(block, groups)
+        while (circular := _schedule(block, groups)) is not None:
+            groups = [g for g in groups if g is not circular] + [alone(op) for op in circular.members]
         for group in groups:
             self.outline(group)
         _erase_unused(block)
@@ -207,11 +208,14 @@ def _outs(op: Operation) -> Iterable[SSAValue]:
     return op.outputs if isinstance(op, linalg.GenericOp | linalg.FillOp) else ()
 
 
-def _schedule(block: Block, groups: list[Group]) -> None:
-    """Reorders the block so that each group's members stand together, after all they need and before all that needs them."""
+def _schedule(block: Block, groups: list[Group]) -> Group | None:
+    """Reorders the block so that each group's members stand together, after all they need and before all that needs them.
+
+    A group may need, by way of others, what one of its own members makes; then nothing is moved and that group is returned.
+    """
     unit_of: dict[Operation, Group] = {op: g for g in groups for op in g.members if len(g.members) > 1}
     if not unit_of:
-        return
+        return None
     order: list[list[Operation]] = []
     units: dict[int, list[Operation]] = {}
     for op in block.ops:
@@ -221,45 +225,50 @@ def _schedule(block: Block, groups: list[Group]) -> None:
             units[key] = []
             order.append(units[key])
         units[key].append(op)
-    index = {op: n for n, unit in enumerate(order) for op in unit}
-    placed: set[int] = set()
-    result: list[Operation] = []
+    placement = _Placement(order)
     for n in range(len(order)):
-        _place_unit(n, order, index, placed, result, set())
+        circle = placement.place(n)
+        if circle is not None:
+            return next(unit_of[order[u][0]] for u in circle if order[u][0] in unit_of)
     terminator = block.last_op
-    for op in result:
-        if op is not terminator:
-            op.detach()
-    for op in result:
-        if op is not terminator:
-            assert terminator is not None
-            block.insert_op_before(op, terminator)
+    assert terminator is not None
+    moved = [op for op in placement.result if op is not terminator]
+    for op in moved:
+        op.detach()
+    for op in moved:
+        block.insert_op_before(op, terminator)
+    return None
 
 
-def _place_unit(
-    start: int, order: list[list[Operation]], index: dict[Operation, int], placed: set[int], result: list[Operation], active: set[int]
-) -> None:
-    """Depth-first placement on an explicit stack: a unit follows the units that make its operands."""
-    stack: list[tuple[int, list[int]]] = [(start, _needs(order[start], index))]
-    active.add(start)
-    while stack:
-        n, needs = stack[-1]
-        if n in placed:
-            stack.pop()
-            continue
-        while needs and needs[-1] in placed:
-            needs.pop()
-        if needs:
-            needed = needs.pop()
-            if needed in active:
-                raise ValueError("groups depend on each other in a circle")
-            active.add(needed)
-            stack.append((needed, _needs(order[needed], index)))
-            continue
-        placed.add(n)
-        active.discard(n)
-        result.extend(order[n])
-        stack.pop()
+class _Placement:
+    """Depth-first placement of units (operations that stay together): a unit follows the units that make its operands."""
+
+    def __init__(self, order: list[list[Operation]]) -> None:
+        self.order = order
+        self.index = {op: n for n, unit in enumerate(order) for op in unit}
+        self.placed: set[int] = set()
+        self.result: list[Operation] = []
+
+    def place(self, start: int) -> list[int] | None:
+        """Places a unit and all it needs, on an explicit stack; the units of a circle if there is one."""
+        stack: list[tuple[int, list[int]]] = [(start, _needs(self.order[start], self.index))]
+        while stack:
+            n, needs = stack[-1]
+            while needs and needs[-1] in self.placed:
+                needs.pop()
+            if n in self.placed:
+                stack.pop()
+            elif needs:
+                needed = needs.pop()
+                active = [unit for unit, _ in stack]
+                if needed in active:
+                    return active[active.index(needed) :]
+                stack.append((needed, _needs(self.order[needed], self.index)))
+            else:
+                self.placed.add(n)
+                self.result.extend(self.order[n])
+                stack.pop()
+        return None
 
 
 def _needs(unit: list[Operation], index: dict[Operation, int]) -> list[int]:

@@ -58,6 +58,16 @@ class Group:
     rowwise: bool = False
 
 
+def alone(op: Operation) -> Group:
+    """A group of one generic."""
+    group = Group([op])
+    space = space_of(op) if isinstance(op, linalg.GenericOp) else None
+    if space is not None:
+        group.spaces[op] = space
+        group.outer, group.inner, group.rowwise = space.outer, space.inner, bool(space.inner)
+    return group
+
+
 def form_groups(block: Block) -> list[Group]:
     """Partitions the generics of a block, in order of their last members."""
     groups: list[Group] = []
@@ -68,10 +78,7 @@ def form_groups(block: Block) -> list[Group]:
         space = space_of(op)
         group = _joinable(op, space, of) if space is not None else None
         if group is None:
-            group = Group([op])
-            if space is not None:
-                group.outer, group.inner = space.outer, space.inner
-                group.rowwise = bool(space.inner)
+            group = alone(op)
             groups.append(group)
         else:
             _join(group, op, space)
