@@ -1,0 +1,77 @@
+// RUN: intaglio-opt -p bufferize %s --split-input-file --verify-diagnostics | filecheck %s
+
+// Tensors become places in one arena, an output among them; an input comes with its dimensions, an output leaves with them.
+// CHECK:       func.func @main(%x: !hal.buffer, %{{.*}}: index) -> (!hal.buffer, index)
+// CHECK:         %[[ARENA:.*]] = hal.arena
+// CHECK:         %[[A:.*]] = hal.slice %[[ARENA]]
+// CHECK:         hal.dispatch @f workgroups(%{{.*}}) buffers(%x, %[[A]])
+// CHECK:         %[[B:.*]] = hal.slice %[[ARENA]]
+// CHECK:         hal.dispatch @f workgroups(%{{.*}}) buffers(%[[A]], %[[B]])
+// CHECK:         %[[D:.*]] = arith.constant 16 : index
+// CHECK:         func.return %[[B]], %[[D]]
+func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
+  %one = arith.constant 1 : index
+  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %b = "dispatch.call"(%a, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  func.return %b : tensor<16xf32>
+}
+
+// -----
+
+// Three in a row need room for two: the third lies where the first did.
+// CHECK:       func.func @main
+// CHECK:         %[[BYTES:.*]] = arith.constant 128 : index
+// CHECK-NEXT:    %[[ARENA:.*]] = hal.arena %[[BYTES]]
+// CHECK:         %[[AT0:.*]] = arith.constant 0 : index
+// CHECK-NEXT:    hal.slice %[[ARENA]][%[[AT0]]]
+// CHECK:         %[[AT1:.*]] = arith.constant 64 : index
+// CHECK-NEXT:    hal.slice %[[ARENA]][%[[AT1]]]
+// CHECK:         %[[AT2:.*]] = arith.constant 0 : index
+// CHECK-NEXT:    hal.slice %[[ARENA]][%[[AT2]]]
+func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
+  %one = arith.constant 1 : index
+  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %b = "dispatch.call"(%a, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %c = "dispatch.call"(%b, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  func.return %c : tensor<16xf32>
+}
+
+// -----
+
+// A size of the run is guarded once, and is worked out before anything runs.
+// CHECK:       func.func @main(%x: !hal.buffer, %[[N:.*]]: index) -> (!hal.buffer, index)
+// CHECK:         hal.require %{{.*}}, "ITG5010"
+// CHECK:         arith.muli %{{.*}}, %[[N]]
+// CHECK:         hal.arena
+// CHECK-NOT:     hal.require
+// CHECK:         hal.dispatch @f
+func.func @main(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %one = arith.constant 1 : index
+  %zero = arith.constant 0 : index
+  %n = tensor.dim %x, %zero : tensor<?xf32>
+  %t = "dispatch.tie_shape"(%x, %n) : (tensor<?xf32>, index) -> tensor<?xf32>
+  %a = "dispatch.call"(%t, %n, %n, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 1, 1, 1>}> : (tensor<?xf32>, index, index, index) -> tensor<?xf32>
+  func.return %a : tensor<?xf32>
+}
+
+// -----
+
+// An input handed through as an output is copied: its buffer is the caller's.
+// CHECK:       func.func @main(%x: !hal.buffer
+// CHECK:         %[[FRESH:.*]] = hal.allocate
+// CHECK:         hal.copy {{.*}}%x
+// CHECK:         func.return %[[FRESH]]
+func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
+  func.return %x : tensor<16xf32>
+}
+
+// -----
+
+// What cannot stand in a host program is refused.
+// CHECK: ITG3020 linalg.fill cannot stand in the host program
+func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<16xf32>) -> tensor<16xf32>
+  func.return %f : tensor<16xf32>
+}
