@@ -169,7 +169,7 @@ class FlattenOp(_ViewOp):
 
 @operator(since=25)
 class SqueezeOp(_ViewOp):
-    """The operand without the dimensions that `axes` names, or without all that are 1.
+    """The operand without the dimensions that `axes` names, or without all that are 1; axes that the run reads leave the shape open.
 
     https://onnx.ai/onnx/operators/onnx__Squeeze.html
     """
@@ -188,6 +188,9 @@ class SqueezeOp(_ViewOp):
                     "ITG2151", f"which dimensions of {show(shape)} are 1 must be known at compile time", "name them by the axes input"
                 )
             return (tuple(d for d in shape if d != 1),)
+        count = axes_count(self, shapes, self.axes)
+        if shapes.ints(self.axes) is None and count <= len(shape):
+            return (tuple(shapes.result_symbol(self.squeezed, i) for i in range(len(shape) - count)),)
         axes = constant_axes(self, shapes, self.axes, len(shape))
         for axis in axes:
             shapes.require_equal(self, shape[axis], 1, f"the squeezed dimension {axis} and 1")
@@ -196,7 +199,7 @@ class SqueezeOp(_ViewOp):
 
 @operator(since=25)
 class UnsqueezeOp(_ViewOp):
-    """The operand with dimensions of 1 inserted, where `axes` says that they are in the result.
+    """The operand with dimensions of 1 inserted, where `axes` says that they are in the result; the run may read them.
 
     https://onnx.ai/onnx/operators/onnx__Unsqueeze.html
     """
@@ -210,6 +213,8 @@ class UnsqueezeOp(_ViewOp):
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         shape = shapes.of(self.data)
         count = axes_count(self, shapes, self.axes)
+        if shapes.ints(self.axes) is None:
+            return (tuple(shapes.result_symbol(self.expanded, i) for i in range(len(shape) + count)),)
         axes = constant_axes(self, shapes, self.axes, len(shape) + count)
         left = iter(shape)
         return (tuple(1 if i in axes else next(left) for i in range(len(shape) + count)),)

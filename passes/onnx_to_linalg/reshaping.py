@@ -2,23 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from xdsl.ir import SSAValue
 
 from ...dialects.onnx import reshaping as ops
 from ...dialects.onnx.base import OnnxOp
+from ...dialects.onnx.dims import Dim, Shape, equal, less, select
 from .builder import Lowering, Tensor
 from .guards import require_broadcast, require_same_count, require_sizes
 from .registry import lower
 
 
-@lower(ops.ReshapeOp, ops.FlattenOp, ops.SqueezeOp, ops.UnsqueezeOp)
-def view(b: Lowering, op: OnnxOp, x: Tensor, *_: Tensor | None) -> Tensor:
-    (result,) = op.results
-    shape = b.shapes.of(result)
-    if isinstance(op, ops.ReshapeOp):
-        require_sizes(b, shape, "a dimension of the target shape")
-        require_same_count(b, x.shape, shape)
+@lower(ops.FlattenOp)
+def flatten(b: Lowering, op: ops.FlattenOp, x: Tensor) -> Tensor:
+    return b.reshape(x, b.shapes.of(op.y))
+
+
+@lower(ops.ReshapeOp)
+def reshape(b: Lowering, op: ops.ReshapeOp, x: Tensor, _: Tensor) -> Tensor:
+    shape = b.shapes.of(op.reshaped)
+    require_sizes(b, shape, "a dimension of the target shape")
+    return _view(b, x, shape)
+
+
+def _view(b: Lowering, x: Tensor, shape: Shape) -> Tensor:
+    require_same_count(b, x.shape, shape)
     return b.reshape(x, shape)
+
+
+@lower(ops.SqueezeOp)
+def squeeze(b: Lowering, op: ops.SqueezeOp, x: Tensor, axes: Tensor | None) -> Tensor:
+    shape = b.shapes.of(op.squeezed)
+    if axes is not None and b.shapes.ints(op.axes) is None:
+        gone = _named(b.shapes.elements(_given(op.axes)), x.rank)
+        for k in range(len(shape)):
+            here = [(1 - g) * equal(i - _sum(gone[:i]), k) for i, g in enumerate(gone)]
+            b.define_result_dim(op.squeezed, k, b.dim(_sum(h * d for h, d in zip(here, x.shape, strict=True))))
+        return _view(b, x, shape)
+    return b.reshape(x, shape)
+
+
+@lower(ops.UnsqueezeOp)
+def unsqueeze(b: Lowering, op: ops.UnsqueezeOp, x: Tensor, axes: Tensor) -> Tensor:
+    shape = b.shapes.of(op.expanded)
+    if b.shapes.ints(op.axes) is None:
+        new = _named(b.shapes.elements(op.axes), len(shape))
+        for k, here in enumerate(new):
+            old = _sum(equal(k - _sum(new[:k]), i) * d for i, d in enumerate(x.shape))
+            b.define_result_dim(op.expanded, k, b.dim(select(here, 1, old)))
+        return _view(b, x, shape)
+    return b.reshape(x, shape)
+
+
+def _named(axes: Sequence[Dim], rank: int) -> list[Dim]:
+    """For each axis of a tensor whether axes that the run reads name it: 1, else 0."""
+    return [_sum(equal(select(less(a, 0), a + rank, a), k) for a in axes) for k in range(rank)]
+
+
+def _sum(dims: Iterable[Dim]) -> Dim:
+    total: Dim = 0
+    for d in dims:
+        total = total + d
+    return total
+
+
+def _given(value: SSAValue | None) -> SSAValue:
+    assert value is not None
+    return value
 
 
 @lower(ops.ShapeOp, ops.SizeOp)
