@@ -247,6 +247,10 @@ def broadcast(a: Dim, b: Dim) -> Dim:
         return a
     if isinstance(b, int):
         return b
+    if _is_cut(b, a):
+        return a
+    if _is_cut(a, b):
+        return b
     # What one side has been broadcast with already changes nothing: residual chains would nest without end.
     if _broadcast_parts(b) <= _broadcast_parts(a):
         return a
@@ -255,13 +259,29 @@ def broadcast(a: Dim, b: Dim) -> Dim:
     return _call("broadcast", *sorted((a, b), key=str))
 
 
+def _is_cut(dim: Dim, whole: Dim) -> bool:
+    """Whether `dim` is min(c, whole) for a c above 1: that is 1 only where the whole is, so that their broadcast is the whole. Tables
+    of positions, cut to the length of a sequence, are."""
+    call = _lone_call(dim, "min")
+    if call is None or whole not in call.args:
+        return False
+    return any(isinstance(c, int) and c > 1 for c in call.args)
+
+
+def _lone_call(dim: Dim, fn: str) -> Call | None:
+    """The call that is the whole of the expression, if it is one of this function."""
+    if not isinstance(dim, SymDim) or len(dim.terms) != 1:
+        return None
+    ((monomial, coefficient),) = dim.terms
+    if coefficient == 1 and len(monomial) == 1 and isinstance(monomial[0], Call) and monomial[0].fn == fn:
+        return monomial[0]
+    return None
+
+
 def _broadcast_parts(dim: Dim) -> frozenset[Dim]:
     """The dimensions that a broadcast brings together; any other dimension alone."""
-    if isinstance(dim, SymDim) and len(dim.terms) == 1:
-        ((monomial, coefficient),) = dim.terms
-        if coefficient == 1 and len(monomial) == 1 and isinstance(monomial[0], Call) and monomial[0].fn == "broadcast":
-            return frozenset().union(*map(_broadcast_parts, monomial[0].args))
-    return frozenset((dim,))
+    call = _lone_call(dim, "broadcast")
+    return frozenset((dim,)) if call is None else frozenset().union(*map(_broadcast_parts, call.args))
 
 
 def equal(a: Dim, b: Dim) -> Dim:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from intaglio.dialects.onnx import activation, elementwise, logical
-from intaglio.dialects.onnx.dims import symbol
+from intaglio.dialects.onnx.dims import broadcast, minimum, symbol
 from intaglio.errors import ShapeError
 
 N = symbol("N")
@@ -94,3 +94,8 @@ def test_comparisons(infer, cls, expected):
 @pytest.mark.parametrize(("cls", "expected"), [(logical.AndOp, [0, 0, 0, 1]), (logical.OrOp, [0, 1, 1, 1]), (logical.XorOp, [0, 1, 1, 0])])
 def test_boolean_contents(infer, cls, expected):
     assert contents(infer(cls, [np.array([False, False, True, True]), np.array([False, True, False, True])])) == expected
+
+
+def test_what_a_table_of_positions_is_cut_to_broadcasts_into_its_sequence():
+    assert broadcast(minimum(512, N), N) == N == broadcast(N, minimum(N, 2))
+    assert broadcast(minimum(512, N), symbol("M")) != symbol("M") and broadcast(minimum(1, N), N) != N
