@@ -1,0 +1,116 @@
+// RUN: intaglio-opt -p lower-executables %s --split-input-file | filecheck %s
+
+// Elementwise: one scalar inner loop, which LLVM makes vectors of; a broadcast is a stride of 0.
+// CHECK:       func.func @elementwise(%{{.*}}: memref<?xf32>, %{{.*}}: memref<?xf32>, %{{.*}}: memref<?xf32>, %{{.*}}: index, %{{.*}}: index) attributes {dispatch.kernel = 1 : i64
+// CHECK:         strides: [0, 1]
+// CHECK:         scf.for %[[I:.*]] =
+// CHECK-NEXT:      scf.for %[[J:.*]] =
+// CHECK-NEXT:        memref.load {{.*}}[%[[I]], %[[J]]]
+// CHECK-NEXT:        memref.load
+// CHECK-NEXT:        arith.addf
+// CHECK-NEXT:        memref.store {{.*}}[%[[I]], %[[J]]]
+func.func @elementwise(%x: tensor<4x8xf32>, %y: tensor<8xf32>) -> tensor<4x8xf32> attributes {dispatch.executable = 2 : i64} {
+  %e = tensor.empty() : tensor<4x8xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%x, %y : tensor<4x8xf32>, tensor<8xf32>) outs(%e : tensor<4x8xf32>) {
+  ^bb0(%0: f32, %1: f32, %2: f32):
+    %3 = arith.addf %0, %1 : f32
+    linalg.yield %3 : f32
+  } -> tensor<4x8xf32>
+  func.return %r : tensor<4x8xf32>
+}
+
+// -----
+
+// A reduction and its reader: the row's sum stays in a register from one pass over the row to the next. Sums may be reordered.
+// CHECK:       func.func @rowwise
+// CHECK:         scf.for
+// CHECK-NEXT:      %[[SUM:.*]] = scf.for {{.*}} iter_args
+// CHECK:             arith.addf {{.*}} fastmath<reassoc,contract>
+// CHECK:           scf.for
+// CHECK:             arith.divf %{{.*}}, %[[SUM]]
+// CHECK-NEXT:        memref.store
+func.func @rowwise(%x: tensor<4x8xf32>) -> tensor<4x8xf32> attributes {dispatch.executable = 1 : i64} {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<4xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%e0 : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<4x8xf32>) outs(%start : tensor<4xf32>) {
+  ^bb0(%0: f32, %1: f32):
+    %2 = arith.addf %1, %0 : f32
+    linalg.yield %2 : f32
+  } -> tensor<4xf32>
+  %e1 = tensor.empty() : tensor<4x8xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%x, %sum : tensor<4x8xf32>, tensor<4xf32>) outs(%e1 : tensor<4x8xf32>) {
+  ^bb0(%3: f32, %4: f32, %5: f32):
+    %6 = arith.divf %3, %4 : f32
+    linalg.yield %6 : f32
+  } -> tensor<4x8xf32>
+  func.return %y : tensor<4x8xf32>
+}
+
+// -----
+
+// Depthwise: the block of channels is the vector, accumulated over unrolled taps, stored once.
+// CHECK:       func.func @depthwise
+// CHECK:         %[[ACC:.*]] = scf.for {{.*}} -> (vector<16xf32>)
+// CHECK:           vector.load
+// CHECK:           vector.load
+// CHECK:           arith.mulf
+// CHECK:           arith.addf {{.*}} fastmath<reassoc,contract> : vector<16xf32>
+// CHECK:         {unroll}
+// CHECK:         vector.store %[[ACC]]
+func.func @depthwise(%x: tensor<1x2x6x6x16xf32>, %w: tensor<2x3x3x16xf32>) -> tensor<1x2x4x4x16xf32> attributes {dispatch.executable = 2 : i64} {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<1x2x4x4x16xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%e0 : tensor<1x2x4x4x16xf32>) -> tensor<1x2x4x4x16xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1, d2 + d5, d3 + d6, d4)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d1, d5, d6, d4)>, affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1, d2, d3, d4)>], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]} ins(%x, %w : tensor<1x2x6x6x16xf32>, tensor<2x3x3x16xf32>) outs(%start : tensor<1x2x4x4x16xf32>) {
+  ^bb0(%0: f32, %1: f32, %2: f32):
+    %3 = arith.mulf %0, %1 : f32
+    %4 = arith.addf %2, %3 : f32
+    linalg.yield %4 : f32
+  } -> tensor<1x2x4x4x16xf32>
+  func.return %y : tensor<1x2x4x4x16xf32>
+}
+
+// -----
+
+// A contraction of two rows: an accumulator a row, one load of B for both, the bias before the one store.
+// CHECK:       func.func @contraction
+// CHECK:         %[[ROWS:.*]], %{{.*}} = scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>)
+// CHECK-NEXT:      %[[B:.*]] = vector.load
+// CHECK-NEXT:      memref.load
+// CHECK-NEXT:      vector.broadcast
+// CHECK-NEXT:      vector.fma %{{.*}}, %[[B]]
+// CHECK:           vector.fma %{{.*}}, %[[B]]
+// CHECK:         %[[BIAS:.*]] = vector.load
+// CHECK-NEXT:    %[[SUM:.*]] = arith.addf %[[ROWS]], %[[BIAS]]
+// CHECK-NEXT:    vector.store %[[SUM]]
+func.func @contraction(%a: tensor<1x2x16xf32>, %b: tensor<1x1x16x16xf32>, %bias: tensor<16xf32>) -> tensor<2x16xf32> attributes {dispatch.executable = 3 : i64} {
+  %c = "dispatch.contract"(%a, %b, %bias) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 16, 16>, extra_maps = [affine_map<(d0, d1) -> (d1)>], operandSegmentSizes = array<i32: 1, 1, 1, 0>}> ({
+  ^bb0(%0: f32, %1: f32):
+    %2 = arith.addf %0, %1 : f32
+    "dispatch.yield"(%2) : (f32) -> ()
+  }) : (tensor<1x2x16xf32>, tensor<1x1x16x16xf32>, tensor<16xf32>) -> tensor<2x16xf32>
+  func.return %c : tensor<2x16xf32>
+}
+
+// -----
+
+// What is no executable stays.
+// CHECK:       func.func @host(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+// CHECK-NEXT:    func.return %x
+func.func @host(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  func.return %x : tensor<4x8xf32>
+}
+
+// -----
+
+// A fill runs over the buffer as one axis.
+// CHECK:       func.func @fill(%[[OUT:.*]]: memref<?xi32>
+// CHECK:         scf.for %[[I:.*]] =
+// CHECK-NEXT:      memref.store %{{.*}}, %[[OUT]][%[[I]]]
+func.func @fill() -> tensor<4x8xi32> attributes {dispatch.executable = 0 : i64} {
+  %one = arith.constant 1 : i32
+  %e0 = tensor.empty() : tensor<4x8xi32>
+  %start = linalg.fill ins(%one : i32) outs(%e0 : tensor<4x8xi32>) -> tensor<4x8xi32>
+  func.return %start : tensor<4x8xi32>
+}

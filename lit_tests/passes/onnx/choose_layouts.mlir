@@ -1,0 +1,35 @@
+// RUN: intaglio-opt -p choose-layouts %s --split-input-file | filecheck %s
+
+// Convolutions, and what is elementwise between them, run on blocks of channels; one pack in front, one unpack behind.
+// CHECK-LABEL: func.func @between_convolutions
+// CHECK:         %[[P:.*]] = "blocked.pack"(%x)
+// CHECK-NEXT:    %[[A:.*]] = "blocked.conv"(%[[P]], %w)
+// CHECK-NOT:     blocked.pack
+// CHECK:         %[[R:.*]] = "onnx.Relu"(%[[A]])
+// CHECK-NOT:     blocked.pack
+// CHECK:         %[[B:.*]] = "blocked.conv"(%[[R]], %v)
+// CHECK-NEXT:    %[[Y:.*]] = "blocked.unpack"(%[[B]])
+// CHECK:         func.return %[[Y]]
+func.func @between_convolutions(%x: tensor<1x16x4x4xf32>) -> tensor<1x16x4x4xf32> {
+  %w = "onnx.Constant"() <{value = dense<2.0> : tensor<32x16x1x1xf32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<32x16x1x1xf32>
+  %v = "onnx.Constant"() <{value = dense<2.0> : tensor<16x32x1x1xf32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<16x32x1x1xf32>
+  %a = "onnx.Conv"(%x, %w) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x4x4xf32>, tensor<32x16x1x1xf32>) -> tensor<1x32x4x4xf32>
+  %r = "onnx.Relu"(%a) <{operandSegmentSizes = array<i32: 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x32x4x4xf32>) -> tensor<1x32x4x4xf32>
+  %b = "onnx.Conv"(%r, %v) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x32x4x4xf32>, tensor<16x32x1x1xf32>) -> tensor<1x16x4x4xf32>
+  func.return %b : tensor<1x16x4x4xf32>
+}
+
+// -----
+
+// Grouped convolutions (but depthwise ones), filters that come with the run and other ranks keep ONNX's layout.
+// CHECK-LABEL: func.func @plain
+// CHECK-NOT:     blocked
+// CHECK:         func.return
+func.func @plain(%x: tensor<1x16x4x4xf32>, %w: tensor<8x16x1x1xf32>, %s: tensor<1x4x9xf32>) -> (tensor<1x16x4x4xf32>, tensor<1x8x4x4xf32>, tensor<1x2x9xf32>) {
+  %g = "onnx.Constant"() <{value = dense<2.0> : tensor<16x8x1x1xf32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<16x8x1x1xf32>
+  %v = "onnx.Constant"() <{value = dense<2.0> : tensor<2x4x1xf32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<2x4x1xf32>
+  %a = "onnx.Conv"(%x, %g) <{group = 2 : i64, operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x4x4xf32>, tensor<16x8x1x1xf32>) -> tensor<1x16x4x4xf32>
+  %b = "onnx.Conv"(%x, %w) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x4x4xf32>, tensor<8x16x1x1xf32>) -> tensor<1x8x4x4xf32>
+  %c = "onnx.Conv"(%s, %v) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x4x9xf32>, tensor<2x4x1xf32>) -> tensor<1x2x9xf32>
+  func.return %a, %b, %c : tensor<1x16x4x4xf32>, tensor<1x8x4x4xf32>, tensor<1x2x9xf32>
+}
