@@ -7,12 +7,13 @@ from typing import Any
 
 from ...dialects.onnx import quantization as ops
 from ...dialects.onnx.types import BY_NUMBER, ElementType
+from ..narrow import encode, is_narrow_float
 from ..scalar import DOUBLE, FLOAT, INT32, INT64, Scalar
 from .builder import Lowering, Tensor, element_type
 from .registry import lower
 
 WHOLE = ("int8", "uint8", "int16", "uint16", "int32")
-"""Quantised types that can be compiled."""
+"""Quantised types that products can be made of."""
 
 
 def limits(type: ElementType) -> tuple[int, int]:
@@ -21,8 +22,11 @@ def limits(type: ElementType) -> tuple[int, int]:
     return (-(1 << (width - 1)), (1 << (width - 1)) - 1) if type.is_signed else (0, (1 << width) - 1)
 
 
-def quantise(b: Lowering, value: Scalar, zero_point: Scalar | None, type: ElementType) -> Scalar:
-    """saturate(round(value) + zero_point) of a real number already divided by its scale, ties to even."""
+def quantise(b: Lowering, value: Scalar, zero_point: Scalar | None, type: ElementType, *, saturate: bool = True) -> Scalar:
+    """saturate(round(value) + zero_point) of a real number already divided by its scale, ties to even; `saturate` is of float8 alone."""
+    if is_narrow_float(type):
+        total = value if zero_point is None else value + b.s.cast(zero_point, value.type)
+        return encode(b.s, b.s.cast(total, FLOAT), type, saturate=saturate)
     low, high = limits(type)
     if value.type.name in ("float16", "bfloat16"):
         value = b.s.cast(value, FLOAT)
@@ -33,10 +37,10 @@ def quantise(b: Lowering, value: Scalar, zero_point: Scalar | None, type: Elemen
 
 
 def require_whole(b: Lowering, *types: ElementType) -> None:
-    """Refuses quantised types that have no arithmetic yet."""
+    """Refuses quantised types that products cannot be made of yet."""
     for type in types:
         if type.name not in WHOLE:
-            raise b.unsupported(f"quantisation to and from {type.name} cannot be compiled yet")
+            raise b.unsupported(f"products of quantised {type.name} cannot be compiled yet")
 
 
 def _reader(b: Lowering, op: ops.LinearQuantisationOp, x: Tensor, scale: Tensor) -> Callable[[Tensor, Sequence[Any]], Scalar]:
@@ -58,18 +62,16 @@ def _reader(b: Lowering, op: ops.LinearQuantisationOp, x: Tensor, scale: Tensor)
 def quantize_linear(b: Lowering, op: ops.QuantizeLinearOp, x: Tensor, scale: Tensor, zero_point: Tensor | None) -> Tensor:
     """The division happens in the type `precision`, or in the scale's."""
     type = element_type(op.y)
-    require_whole(b, type)
-    if scale.type.name == "float8e8m0":
-        raise b.unsupported("scales of float8e8m0 cannot be compiled yet")
     asked = op.attr("precision")
-    precision = BY_NUMBER[asked] if asked else scale.type
+    precision = BY_NUMBER[asked] if asked else FLOAT if is_narrow_float(scale.type) else scale.type
     if not precision.is_float:
         precision = DOUBLE
+    saturate = bool(op.attr("saturate"))
     read = _reader(b, op, x, scale)
 
     def element(*i: Any) -> Scalar:
         quotient = b.s.cast(x[i], precision) / b.s.cast(read(scale, i), precision)
-        return quantise(b, quotient, None if zero_point is None else read(zero_point, i), type)
+        return quantise(b, quotient, None if zero_point is None else read(zero_point, i), type, saturate=saturate)
 
     return b.compute(x.shape, type, element)
 
@@ -77,11 +79,8 @@ def quantize_linear(b: Lowering, op: ops.QuantizeLinearOp, x: Tensor, scale: Ten
 @lower(ops.DequantizeLinearOp)
 def dequantize_linear(b: Lowering, op: ops.DequantizeLinearOp, x: Tensor, scale: Tensor, zero_point: Tensor | None) -> Tensor:
     type = element_type(op.y)
-    require_whole(b, x.type)
-    if scale.type.name == "float8e8m0":
-        raise b.unsupported("scales of float8e8m0 cannot be compiled yet")
     read = _reader(b, op, x, scale)
-    difference = INT64 if x.type is INT32 else INT32
+    difference = FLOAT if is_narrow_float(x.type) else INT64 if x.type is INT32 else INT32
 
     def element(*i: Any) -> Scalar:
         value = x[i]
