@@ -253,7 +253,7 @@ class ContractOp(IRDLOperation):
     kind = prop_def(StringAttr)
     window = prop_def(DenseArrayBase[I64])
     batch = prop_def(IntegerAttr)
-    layout = prop_def(DenseArrayBase)
+    layout = prop_def(DenseArrayBase[I64])
     extra_maps = prop_def(ArrayAttr[AffineMapAttr])
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
