@@ -15,9 +15,10 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..backends.cpu import CpuProgram, build, c_prefix
 from ..backends.session import NodeArg, Session
-from ..backends.target import Target
+from ..backends.target import Target, host_target
 from ..dialects.hal import Port
 from ..dialects.onnx.types import BY_NUMBER
+from ..errors import IntaglioError
 from ..passes.verify import check_dominance
 from ..proto.files import load_model
 from .diagnostics import Place, internal_errors
@@ -41,7 +42,8 @@ class Program:
     target: Target
 
     def session(self, *, num_threads: int = 1) -> Session:
-        """The program in this process. Raises IntaglioError (ITG4002) if it was compiled for another machine, ITG5530 for threads."""
+        """The program in this process. Raises IntaglioError: ITG7105 if it was compiled for another machine, ITG5530 for threads."""
+        _check_runs_here(self.target)
         return self.core.session(num_threads=num_threads)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -66,6 +68,17 @@ class Program:
 
     def assembly(self) -> str:
         return self.core.assembly()
+
+
+def _check_runs_here(target: Target) -> None:
+    """Code of another machine would end the process. Of one architecture, wider registers stand for newer instructions."""
+    host = host_target()
+    architecture, ours = (one.triple.partition("-")[0] for one in (target, host))
+    if architecture == ours and target.vector_bytes <= host.vector_bytes:
+        return
+    message = f"is for {architecture} with registers of {target.vector_bytes} bytes, this is {ours} with {host.vector_bytes}"
+    hint = 'Compile it for cpu="host" to run it here; `save` writes it for the other machine.'
+    raise IntaglioError("ITG7105", message, subject="program", node=target.name, hint=hint)
 
 
 def _described(port: Port) -> NodeArg:

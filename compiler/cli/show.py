@@ -89,6 +89,6 @@ def _top(array: np.ndarray, count: int) -> str:
     wide = flat.astype(np.float64)
     best = np.argsort(-wide, kind="stable")[:count]
     # Leading extents of one, such as a batch's, say nothing.
-    shape = array.shape[next((i for i, n in enumerate(array.shape) if n != 1), array.ndim) :]
+    shape = array.shape[next((i for i, n in enumerate(array.shape) if n != 1), array.ndim - 1) :]
     places = (",".join(map(str, np.unravel_index(i, shape))) for i in best)
     return "  ".join(f"[{place}] {wide[i]:.6g}" for place, i in zip(places, best, strict=True))

@@ -224,7 +224,7 @@ class _Bufferizer:
             elif op.name.startswith("arith."):
                 self._scalar(op)
             elif not isinstance(op, func.ReturnOp | scf.YieldOp | scf.ConditionOp):
-                raise UnsupportedError("ITG3020", f"{op.name} cannot stand in the host program")
+                raise UnsupportedError("ITG3021", f"{op.name} cannot stand in the host program")
 
     def _scalar(self, op: Operation) -> None:
         (result,) = op.results
