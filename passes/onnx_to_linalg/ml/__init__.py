@@ -1,0 +1,1 @@
+"""Lowerings of ai.onnx.ml, a module a family as in dialects/onnx/ml."""
