@@ -13,11 +13,16 @@ from onnx import helper
 
 
 def run_operator(
-    op: str, *inputs: np.ndarray | None, open_dims: bool = False, outputs: int = 1, constants: Sequence[int] = (), **attributes: Any
+    op: str,
+    *inputs: np.ndarray | None,
+    open_dims: bool | Sequence[int] = False,
+    outputs: int = 1,
+    constants: Sequence[int] = (),
+    **attributes: Any,
 ) -> Any:
     """One operator compiled and run: its result, or a list of the first `outputs`.
 
-    None is an input left out; open_dims leaves every dimension of every input to the run; constants: inputs that the model holds.
+    None is an input left out; open_dims leaves every dimension of every input (or of those numbered) to the run; constants: inputs that the model holds.
     """
     names = ["" if x is None else f"x{n}" for n, x in enumerate(inputs)]
     results = [f"y{n}" for n in range(outputs)]
@@ -29,7 +34,8 @@ def run_operator(
         if n in constants:
             held.append(onnx.numpy_helper.from_array(np.asarray(x), name))
             continue
-        shape: Any = [f"{name}_{k}" for k in range(x.ndim)] if open_dims else x.shape
+        is_open = open_dims if isinstance(open_dims, bool) else n in open_dims
+        shape: Any = [f"{name}_{k}" for k in range(x.ndim)] if is_open else x.shape
         values.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), shape))
         feeds[name] = x
     graph = helper.make_graph([node], "g", values, [onnx.ValueInfoProto(name=r) for r in results], held)
