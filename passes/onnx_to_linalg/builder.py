@@ -276,7 +276,8 @@ class Lowering:
         picked: list[Idx] = []
         for d, i in zip(x.shape, tail, strict=True):
             if d == 1:
-                picked.append(0)
+                # In a loop of one step the index itself says the same, and leaves the map an identity, which fusion looks for.
+                picked.append(i if self.trace.extents_of(i) == (1,) else 0)
             elif isinstance(d, int) or d in self.trace.extents_of(i):
                 picked.append(i)
             else:
