@@ -22,7 +22,8 @@ def run_operator(
 ) -> Any:
     """One operator compiled and run: its result, or a list of the first `outputs`.
 
-    None is an input left out; open_dims leaves every dimension of every input (or of those numbered) to the run; constants: inputs that the model holds.
+    None is an input left out; open_dims leaves the dimensions of every input (or of those numbered) to the run; constants: the inputs
+    that the model holds.
     """
     names = ["" if x is None else f"x{n}" for n, x in enumerate(inputs)]
     results = [f"y{n}" for n in range(outputs)]
