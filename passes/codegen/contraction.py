@@ -50,6 +50,8 @@ class Contraction:
         self.vectors = self.width // self.tiling.lanes
 
     def emit(self) -> None:
+        if 0 in self.out.dims:
+            return
         if self.op.kind.data == "matmul":
             self._emit_matmul()
         else:
@@ -110,14 +112,17 @@ class Contraction:
         self.k.loop(0, batch[0], 1, lambda i: self._batch_loops(batch[1:], [*at, i], body))
 
     def _matmul_results(self, batch: int, m: Size) -> tuple[View, list[View]]:
-        """Views over (batch.., m, n, place in m, place in n): row dimensions are one, since each view is contiguous or constant in them."""
+        """Views over (batch.., m, n, place in m, place in n): row dimensions are one, since each view is contiguous or constant in them.
+
+        The last of them that is more than one element says how far rows are apart."""
         k, op = self.k, self.op
         rank = len(self.out.dims)
+        rows = [d for d in range(batch, rank - 1) if self.out.dims[d] != 1]
         extents = [*self.out.dims[:batch], m, self.out.dims[-1], m, self.out.dims[-1]]
 
         def view(buffer: Buffer, map: AffineMap) -> View:
             per_dim = k.view(buffer, map, range(rank), self.out.dims)
-            row = per_dim.strides[-2] if rank - batch > 1 else (0, ())
+            row = per_dim.strides[rows[-1]] if rows else (0, ())
             column = per_dim.strides[-1]
             return k.strided(buffer, 0, [*per_dim.strides[:batch], row, column, row, column], extents)
 
@@ -235,6 +240,8 @@ class Contraction:
         k, most = self.k, self.tiling.rows
         if not isinstance(height, int) or not isinstance(width, int):
             k.loop(0, height, 1, lambda y: self._row_tiles(width, lambda rows, x: tile((1, rows), y, x)))
+            return
+        if not height or not width:
             return
         th, tw = best_plane(height, width, most)
 

@@ -250,7 +250,8 @@ class Lowering:
         if tuple(shape) == tuple(x.shape):
             return x
         value = self.emit(dispatch.ReshapeOp(x.value, self.dims(shape), self.tensor_type(shape, x.type)))
-        known = None if x.constant is None else x.constant.reshape([int(d) for d in shape])  # type: ignore[arg-type]
+        sizes = [d for d in shape if isinstance(d, int)]
+        known = x.constant.reshape(sizes) if x.constant is not None and len(sizes) == len(shape) else None
         return Tensor(self, value, tuple(shape), x.type, known)
 
     def retype(self, x: Tensor, type: ElementType) -> Tensor:
