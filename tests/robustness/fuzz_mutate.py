@@ -12,7 +12,22 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 INTEGERS = (0, 1, -1, 2, 3, 5, -2, 7, 16, 63, 64, 127, 1000, 2**20, 2**31 - 1, 2**31, -(2**31), 2**40, 2**62, 2**63 - 1, -(2**63))
 FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e38, -1e38, 3.5e9, float("inf"), float("-inf"), float("nan"))
-TEXTS = ("", "linear", "SAME_LOWER", "VALID", "NOTSET", "reflect", "wrap", "edge", "cubic", "nearest", "reverse", "ij,jk->ik", "\x00", "ä" * 50)
+TEXTS = (
+    "",
+    "linear",
+    "SAME_LOWER",
+    "VALID",
+    "NOTSET",
+    "reflect",
+    "wrap",
+    "edge",
+    "cubic",
+    "nearest",
+    "reverse",
+    "ij,jk->ik",
+    "\x00",
+    "ä" * 50,
+)
 DIMS = (0, 1, 2, 3, 4, 5, 7, 33, -1, 2**20, 2**31, 2**40, 2**62, 2**63 - 1, "n", "b", "")
 NAMES = ("", "x", "y", "absent", "w")
 
@@ -57,7 +72,7 @@ def _attribute(model: ModelProto, rng: Random) -> None:
         return
     attribute = rng.choice(found)
     if rng.random() < 0.1:
-        attribute.type = rng.randrange(0, 16)  # pyright: ignore[reportAttributeAccessIssue]
+        attribute.type = rng.randrange(0, 15)  # pyright: ignore[reportAttributeAccessIssue]
     elif attribute.type == AttributeProto.INT:
         attribute.i = rng.choice(INTEGERS)
     elif attribute.type == AttributeProto.FLOAT:
@@ -107,7 +122,9 @@ def _wire(model: ModelProto, rng: Random) -> None:
 
 def _operator(model: ModelProto, rng: Random) -> None:
     nodes = _nodes(model)
-    rng.choice(nodes).op_type = rng.choice([*(n.op_type for n in nodes), "Add", "Neg", "Reshape", "ReduceSum", "Concat", "Resize", "Dropout"])
+    rng.choice(nodes).op_type = rng.choice(
+        [*(n.op_type for n in nodes), "Add", "Neg", "Reshape", "ReduceSum", "Concat", "Resize", "Dropout"]
+    )
 
 
 def _node_gone_or_twice(model: ModelProto, rng: Random) -> None:

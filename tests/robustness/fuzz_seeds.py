@@ -13,7 +13,10 @@ Seed = tuple[onnx.ModelProto, dict[str, np.ndarray]]
 
 
 def seeds() -> list[Seed]:
-    return [make() for make in (convolution, attention, indexing, control, loop, recurrent, quantised, reductions, shaping, function, pooling, windows)]
+    return [
+        make()
+        for make in (convolution, attention, indexing, control, loop, recurrent, quantised, reductions, shaping, function, pooling, windows)
+    ]
 
 
 def convolution() -> Seed:
@@ -162,7 +165,9 @@ def shaping() -> Seed:
 
 
 def function() -> Seed:
-    model, feeds = _model([_node("Twice", "x", "a", domain="mine", by=3.0), _node("Twice", "a", "y", domain="mine", by=0.5)], {"x": _some(2, 2)}, {})
+    model, feeds = _model(
+        [_node("Twice", "x", "a", domain="mine", by=3.0), _node("Twice", "a", "y", domain="mine", by=0.5)], {"x": _some(2, 2)}, {}
+    )
     body = [_node("Constant", "", "k"), _node("Mul", "v k", "w")]
     body[0].attribute.append(onnx.AttributeProto(name="value_float", ref_attr_name="by", type=onnx.AttributeProto.FLOAT))
     imports = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]

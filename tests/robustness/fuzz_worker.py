@@ -61,7 +61,10 @@ def _in_child(cases: list[int]):
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _serve(cases, writer)
+        try:
+            _serve(cases, writer)
+        finally:
+            os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as answers:
         for _ in cases:
@@ -92,7 +95,6 @@ def _serve(cases: list[int], writer: int) -> None:
             signal.alarm(SECONDS)
             answers.write(json.dumps(_run(case)) + "\n")
             signal.alarm(0)
-    os._exit(0)
 
 
 def _case(number: int) -> tuple[bytes, dict[str, np.ndarray], random.Random]:
