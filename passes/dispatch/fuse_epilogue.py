@@ -69,17 +69,18 @@ def _extra_fits(contract: dispatch.ContractOp, value: SSAValue, map: AffineMap) 
         return False
     if contract.kind.data != "matmul":
         return True
-    # The result's row dimensions are taken as one: an extra must have them all, in place, or none.
-    rows = range(contract.batch.value.data, rank - 1)
-    used = [e.position for e in map.results if isinstance(e, AffineDimExpr) and e.position in rows]
+    # The result's row dimensions are taken as one: an extra must have them all, in place, or none. Those of one element do not count.
     full = dims_of(contract.result)
-    if not used:
+    rows = [d for d in range(contract.batch.value.data, rank - 1) if full[d] != 1]
+    axes = [(e.position, n) for n, e in enumerate(map.results) if isinstance(e, AffineDimExpr) and e.position in rows]
+    if not axes:
         return True
-    if used != list(rows):
-        return len(rows) == 1
-    at = [n for n, e in enumerate(map.results) if isinstance(e, AffineDimExpr) and e.position in rows]
+    used, at = [position for position, _ in axes], [n for _, n in axes]
+    if used != rows:
+        return False
+    between = [dims[n] for n in range(at[0], at[-1]) if n not in at]
     trailing = [dims[n] for n in range(at[-1] + 1, len(dims))]
-    return at == list(range(at[0], at[0] + len(at))) and all(d == full[-1] or d == 1 for d in trailing)
+    return all(d == 1 for d in between) and all(d == full[-1] or d == 1 for d in trailing)
 
 
 def _defined_before(value: SSAValue, contract: dispatch.ContractOp) -> bool:

@@ -64,6 +64,13 @@ def test_matmul_with_its_epilogue() -> None:
     assert not set(found) - {"matmul", "elementwise"} and found["elementwise"] <= 1  # at most the packing of x
 
 
+@pytest.mark.parametrize("bias", [(64,), (1, 64), (1, 1, 64)], ids=str)
+def test_epilogues_of_a_batch_of_one(bias: tuple[int, ...]) -> None:
+    chain = [node("MatMul", ["x", "w"], ["m"]), node("Add", ["m", "b"], ["a"]), node("Add", ["a", "r"], ["y"])]
+    found = calls(chain, [("x", [1, "S", 48]), ("r", [1, "S", 64])], ("y", [1, "S", 64]), w=(48, 64), b=bias)
+    assert found["matmul"] == 1 and found["elementwise"] <= 1
+
+
 def test_an_elementwise_chain() -> None:
     chain = [node("Exp", ["x"], ["a"]), node("Mul", ["a", "x"], ["b"]), node("Tanh", ["b"], ["c"]), node("Add", ["c", "r"], ["y"])]
     assert calls(chain, [("x", ["N", 9]), ("r", [9])], ("y", ["N", 9])) == {"elementwise": 1}

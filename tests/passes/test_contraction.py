@@ -1,0 +1,166 @@
+"""Matrix products against numpy over odd sizes, types, broadcast batches and open dimensions; and the register tile's arithmetic."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+import intaglio  # noqa: E402
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+from intaglio.passes.codegen.contraction import best_plane, best_rows  # noqa: E402
+from onnx import helper, numpy_helper  # noqa: E402
+
+TYPES: dict[str, tuple[Any, float]] = {
+    "float": (np.float32, 1e-6),
+    "double": (np.float64, 1e-15),
+    "float16": (np.float16, 1e-3),
+    "bfloat16": (ml_dtypes.bfloat16, 8e-3),
+}
+"""ONNX's name -> (dtype, one rounding of a result). Accumulators are at least float32."""
+
+Dims = tuple["int | str", ...]
+
+
+def session(a: Dims, b: Dims, type: str = "float", constant: np.ndarray | None = None) -> intaglio.InferenceSession:
+    number = helper.np_dtype_to_tensor_dtype(np.dtype(TYPES[type][0]))
+    inputs = [helper.make_tensor_value_info("a", number, a)]
+    if constant is None:
+        inputs.append(helper.make_tensor_value_info("b", number, b))
+    output = helper.make_tensor_value_info("y", number, None)
+    constants = [numpy_helper.from_array(constant, "b")] if constant is not None else []
+    graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["y"])], "product", inputs, [output], constants)
+    return intaglio.InferenceSession(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10), opt_level=1)
+
+
+def draw(shape: tuple[int, ...], type: str = "float", seed: int = 0) -> np.ndarray:
+    return np.asarray(np.random.default_rng(seed).uniform(-1, 1, shape)).astype(TYPES[type][0])
+
+
+def check(got: np.ndarray, a: np.ndarray, b: np.ndarray, type: str = "float") -> None:
+    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
+    expected, scale = np.matmul(wide_a, wide_b), np.matmul(np.abs(wide_a), np.abs(wide_b))
+    assert got.dtype == a.dtype and got.shape == expected.shape
+    unit = TYPES[type][1]
+    # Rounding of each product and partial sum in the accumulator, then once in the result.
+    within = unit * np.abs(expected) + (1e-15 if type == "double" else 1e-6) * (scale + 1) * max(1, a.shape[-1]) ** 0.5
+    assert np.all(np.abs(got.astype(np.float64) - expected) <= within), np.max(np.abs(got.astype(np.float64) - expected) - within)
+
+
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize(
+    ("m", "k", "n"),
+    [(1, 1, 1), (1, 37, 1), (1, 64, 100), (5, 1, 7), (15, 17, 33), (29, 16, 32), (3, 5, 1), (40, 48, 16)],
+)
+def test_sizes(m: int, k: int, n: int, type: str) -> None:
+    a, b = draw((m, k), type), draw((k, n), type, 1)
+    check(session(a.shape, b.shape, type).run(None, {"a": a, "b": b})[0], a, b, type)
+
+
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 37, 50), (17, 20, 33), (16, 32, 64)])
+def test_constant_right_operand(m: int, k: int, n: int, type: str) -> None:
+    a, b = draw((m, k), type), draw((k, n), type, 1)
+    check(session(a.shape, b.shape, type, b).run(None, {"a": a})[0], a, b, type)
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [(3, 0, 5), (0, 4, 5), (3, 4, 0)])
+def test_empty(m: int, k: int, n: int) -> None:
+    a, b = draw((m, k)), draw((k, n))
+    (got,) = session(a.shape, b.shape).run(None, {"a": a, "b": b})
+    assert got.shape == (m, n) and not got.any()
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((2, 5, 7), (2, 7, 9)),
+        ((2, 5, 7), (7, 9)),
+        ((5, 7), (2, 7, 9)),
+        ((3, 1, 5, 7), (1, 2, 7, 9)),
+        ((2, 1, 5, 20), (20, 9)),
+        ((7,), (7, 9)),
+        ((5, 7), (7,)),
+        ((7,), (7,)),
+        ((2, 5, 7), (7,)),
+    ],
+)
+def test_batches(left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    a, b = draw(left), draw(right, seed=1)
+    check(session(left, right).run(None, {"a": a, "b": b})[0], a, b)
+
+
+@pytest.mark.parametrize("type", ["float", "double"])
+def test_open_dimensions(type: str) -> None:
+    run = session(("M", "K"), ("K", "N"), type).run
+    for m, k, n in [(1, 1, 1), (1, 40, 3), (13, 14, 15), (14, 16, 32), (31, 33, 65), (2, 0, 3), (0, 3, 2), (64, 5, 1)]:
+        a, b = draw((m, k), type), draw((k, n), type, 1)
+        check(run(None, {"a": a, "b": b})[0], a, b, type)
+
+
+def test_open_batch() -> None:
+    run = session(("B", "M", 24), ("B", 24, "N")).run
+    for batch, m, n in [(1, 1, 1), (2, 17, 33), (3, 5, 16), (0, 2, 2)]:
+        a, b = draw((batch, m, 24)), draw((batch, 24, n), seed=1)
+        check(run(None, {"a": a, "b": b})[0], a, b)
+
+
+def test_open_rows_with_a_constant() -> None:
+    b = draw((40, 50), seed=1)
+    run = session(("M", 40), (40, 50), constant=b).run
+    for m in (0, 1, 2, 3, 4, 5, 13, 14, 15, 27, 28, 29):
+        a = draw((m, 40))
+        check(run(None, {"a": a})[0], a, b)
+
+
+# -- what is fused into the store
+
+
+@pytest.mark.parametrize("lead", [(1, 5), (2, 3), (4, 1), (5,), (1, 1), (2, 1, 3)], ids=str)
+def test_any_broadcast_operand(lead: tuple[int, ...]) -> None:
+    x, w = draw((*lead, 20)), draw((20, 33), seed=1)
+    full = (*lead, 33)
+    shapes = [s for n in range(len(full) + 1) for s in itertools.product(*({1, d} for d in full[n:]))]
+    extras = [draw(shape, seed=2 + n) for n, shape in enumerate(shapes)]
+    expected = np.matmul(x, w)
+    for extra in extras:
+        names = helper.make_tensor_value_info("x", 1, x.shape), helper.make_tensor_value_info("r", 1, extra.shape)
+        nodes = [helper.make_node("MatMul", ["x", "w"], ["m"]), helper.make_node("Sub", ["r", "m"], ["y"])]
+        output = helper.make_tensor_value_info("y", 1, full)
+        graph = helper.make_graph(nodes, "store", names, [output], [numpy_helper.from_array(w, "w")])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10)
+        (got,) = intaglio.InferenceSession(model, opt_level=0).run(None, {"x": x, "r": extra})
+        np.testing.assert_allclose(got, extra - expected, rtol=1e-5, atol=1e-5, err_msg=str(extra.shape))
+
+
+# -- the register tile
+
+
+@given(st.integers(1, 400), st.integers(1, 30))
+def test_rows_cover(m: int, most: int) -> None:
+    rows = best_rows(m, most)
+    assert 1 <= rows <= min(m, most)
+    assert rows >= min(m, max(1, most // 2))
+
+
+def test_rows_divide_where_they_can() -> None:
+    assert [best_rows(m, 14) for m in (1, 14, 28, 15, 16)] == [1, 14, 14, 8, 8]
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 30))
+def test_planes_fit(height: int, width: int, most: int) -> None:
+    rows, columns = best_plane(height, width, most)
+    assert 1 <= rows <= height and 1 <= columns <= width and rows * columns <= most
+
+
+def test_small_planes_are_taken_across_rows() -> None:
+    for height, width in itertools.product((7, 14, 28, 56), repeat=2):
+        rows, columns = best_plane(height, width, 14)
+        steps = -(-height // rows) * -(-width // columns)
+        assert steps * rows * columns <= 1.2 * height * width
