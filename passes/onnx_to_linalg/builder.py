@@ -346,6 +346,9 @@ class Lowering:
         """
         axes = list(range(len(shape))) if out_axes is None else list(out_axes)
         out_shape = tuple(1 if a is None else shape[a] for a in axes)
+        if not over:
+            single = self.compute(shape, type, lambda *i: combine(self.s.const(init, type), self.s.operand(element(i, ()), type)), doc=doc)
+            return self.reshape(single, out_shape)
         out_map = tuple(AffineExpr.constant(0) if a is None else AffineExpr.dimension(a) for a in axes)
         start = self.emit(arith.ConstantOp(_attr(init, type)))
         filled = self.emit(linalg.FillOp([start], [self.empty(out_shape, type)]))
