@@ -10,7 +10,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
 from xdsl.passes import ModulePass
 
-from .structure import extents_of, is_cheap, is_identity, is_parallel, maps_of, substitute_dims
+from .structure import extents_from, extents_of, is_cheap, is_identity, is_parallel, maps_of, substitute_dims
 
 MAX_BODY = 160
 """Bodies beyond this many operations stop growing: registers spill and LLVM's time grows faster than the saving."""
@@ -107,7 +107,9 @@ def _inline(consumer: linalg.GenericOp, position: int) -> linalg.GenericOp:
         )
     ]
     taken = [argument(v, m, a.type) for v, m, a in zip(producer.inputs, added, new.args, strict=False)]
-    if _loses_extent([*operand_maps, *maps[len(consumer.inputs) :]]):
+    outputs = list(zip(consumer.outputs, maps[len(consumer.inputs) :], strict=True))
+    if extents_from(list(zip(operands, operand_maps, strict=True)), outputs) != dict(enumerate(extents_of(consumer))):
+        # The producer's empty output goes on saying how long the loops run: what it reads may be longer, or not say it.
         argument(producer.outputs[0], maps[position], new.args[-1].type)
     outs = [block.insert_arg(a.type, len(block.args)) for a in old.args[len(consumer.inputs) :]]
 
@@ -140,12 +142,6 @@ def _inline(consumer: linalg.GenericOp, position: int) -> linalg.GenericOp:
         producer.detach()
         producer.erase()
     return fused
-
-
-def _loses_extent(maps: list[AffineMap]) -> bool:
-    """Whether a loop has no operand left that is indexed by it alone: the producer's empty output then goes on saying how long it runs."""
-    pinned = {e.position for m in maps for e in m.results if isinstance(e, AffineDimExpr)}
-    return len(pinned) < maps[0].num_dims
 
 
 def _clone_producer(source: Block, into: Block, mapping: dict[SSAValue, SSAValue], through: list[AffineExpr]) -> SSAValue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias, cast
 
 from xdsl.dialects import arith, func, math, tensor
@@ -67,19 +68,27 @@ def reduction_dims(op: linalg.GenericOp) -> list[int]:
 
 def extents_of(op: linalg.GenericOp) -> tuple[Size, ...]:
     """How often each loop of a generic runs, from operands indexed by that loop alone."""
+    maps = maps_of(op)
+    count = len(op.inputs)
+    found = extents_from(list(zip(op.inputs, maps, strict=False)), list(zip(op.outputs, maps[count:], strict=True)))
+    return tuple(found[k] for k in range(len(op.iterator_types.data)))
+
+
+def extents_from(inputs: Sequence[tuple[SSAValue, AffineMap]], outputs: Sequence[tuple[SSAValue, AffineMap]]) -> dict[int, Size]:
+    """The loops' extents that operands and their maps tell.
+
+    An output says how long its loops run; for reduced loops an empty tensor among the inputs, which stands there for nothing
+    else, then any input: these may be longer than the loop where one reads a part of them.
+    """
     found: dict[int, Size] = {}
-    for value, map in zip(op.operands, maps_of(op), strict=True):
+    pins = [pair for pair in inputs if isinstance(pair[0].owner, tensor.EmptyOp)]
+    for value, map in (*outputs, *pins, *inputs):
         sizes: tuple[Size, ...] | None = None
         for axis, e in enumerate(map.results):
             if isinstance(e, AffineDimExpr) and e.position not in found:
                 sizes = dims_of(value) if sizes is None else sizes
                 found[e.position] = sizes[axis]
-    # Static beats dynamic and outputs beat inputs: an input that broadcasts at run time never stands under a plain index.
-    for value, map in zip(op.outputs, maps_of(op)[len(op.inputs) :], strict=True):
-        for axis, e in enumerate(map.results):
-            if isinstance(e, AffineDimExpr):
-                found[e.position] = dims_of(value)[axis]
-    return tuple(found[k] for k in range(len(op.iterator_types.data)))
+    return found
 
 
 def is_identity(map: AffineMap) -> bool:
