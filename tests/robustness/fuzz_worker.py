@@ -12,11 +12,11 @@ import json
 import os
 import random
 import resource
-import select
 import signal
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,15 +47,17 @@ def _run_all(cases: range) -> Counter[str]:
     counts: Counter[str] = Counter()
     todo = list(cases)
     while todo:
-        for status, detail in _in_child(todo):
-            case = todo.pop(0)
+        done = 0
+        for (status, detail), case in zip(_in_child(todo), todo, strict=False):
+            done += 1
             counts[status] += 1
             if status == "unclean":
                 print(json.dumps({"case": case, "detail": detail}), flush=True)
+        todo = todo[done:]
     return counts
 
 
-def _in_child(cases: list[int]):
+def _in_child(cases: list[int]) -> Iterator[tuple[str, str]]:
     """Yields (status, detail) of each case until the child ends; one that ends before its time yields how."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -66,23 +68,24 @@ def _in_child(cases: list[int]):
         finally:
             os._exit(0)
     os.close(writer)
+    # Its alarm ends a child that hangs, which ends the pipe.
     with os.fdopen(reader) as answers:
         for _ in cases:
-            answer = answers.readline() if select.select([answers], [], [], SECONDS + 10)[0] else ""
+            answer = answers.readline()
             if not answer:
                 yield "unclean", _ended(pid)
                 return
-            yield tuple(json.loads(answer))
+            status, detail = json.loads(answer)
+            yield status, detail
     os.waitpid(pid, 0)
 
 
 def _ended(pid: int) -> str:
-    os.kill(pid, signal.SIGKILL)
     status = os.waitpid(pid, 0)[1]
     if not os.WIFSIGNALED(status):
         return f"exit {os.WEXITSTATUS(status)}"
     number = os.WTERMSIG(status)
-    return f"took over {SECONDS} s" if number in (signal.SIGALRM, signal.SIGKILL) else signal.Signals(number).name
+    return f"took over {SECONDS} s" if number == signal.SIGALRM else signal.Signals(number).name
 
 
 def _serve(cases: list[int], writer: int) -> None:
