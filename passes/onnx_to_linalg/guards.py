@@ -14,20 +14,20 @@ def require_at_most(b: Lowering, small: Dim, large: Dim, what: str) -> None:
     """Ends the run with ITG5004 where a size is larger than it may be; known sizes are the shape inference's business."""
     if non_negative(large - small):
         return
-    _require(b, small, large, "ITG5004", f"{what} ({small}) must be at most {large}")
+    _require(b, small, large, "ITG5004", f"{_named(what, small)} must be at most {large}")
 
 
 def require_sizes(b: Lowering, dims: Sequence[Dim], what: str) -> None:
     """Ends the run with ITG5004 where a size read from a tensor is negative."""
     for d in dims:
         if not non_negative(d):
-            _require(b, 0, d, "ITG5004", f"{what} ({d}) must not be negative")
+            _require(b, 0, d, "ITG5004", f"{_named(what, d)} must not be negative")
 
 
 def require_not_zero(b: Lowering, d: Dim, what: str) -> None:
     """Ends the run with ITG5004 where a value read from a tensor is 0."""
     if not isinstance(d, int):
-        b.require(_host(b, d).differs(0).value, "ITG5004", f"{what} ({d}) must not be 0")
+        b.require(_host(b, d).differs(0).value, "ITG5004", f"{_named(what, d)} must not be 0")
 
 
 def require_same_count(b: Lowering, source: Shape, target: Shape) -> None:
@@ -53,6 +53,11 @@ def require_elements(b: Lowering, d: Dim, needed_for: Dim, what: str) -> None:
         return
     held = (_host(b, d) > 0) | _host(b, needed_for).equals(0)
     b.require(held.value, "ITG5020", f"{what} is empty")
+
+
+def _named(what: str, d: Dim) -> str:
+    """What a message calls a size: with its expression where that says something, which symbols of data do not."""
+    return what if "%" in str(d) else f"{what} ({d})"
 
 
 def _require(b: Lowering, small: Dim, large: Dim, code: str, message: str) -> None:
