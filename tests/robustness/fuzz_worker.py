@@ -153,7 +153,7 @@ def _feeds(inputs: list, given: dict[str, np.ndarray], rng: random.Random) -> di
 def _array(dtype: np.dtype, shape: list[int], known: np.ndarray | None, rng: random.Random) -> np.ndarray:
     with np.errstate(all="ignore"):
         values = np.resize(known, shape) if known is not None and known.size else np.array(rng.choices(range(-2, 4), k=int(np.prod(shape))))
-        array = np.ascontiguousarray(np.reshape(values, shape)).astype(dtype)
+        array = np.reshape(values, shape).astype(dtype, order="C")
         if array.size and array.ndim and rng.random() < 0.3:
             absurd = rng.choice(FLOATS if array.dtype.kind == "f" else INTEGERS)
             array.flat[rng.randrange(array.size)] = np.array(absurd).astype(dtype)
