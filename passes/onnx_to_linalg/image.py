@@ -248,7 +248,8 @@ def _taps(
     if mode == "nearest":
         x = b.s.round_even(x)
     if padding == "border":
-        x = b.s.min(b.s.max(x, 0.0), n - 1.0)
+        # Within half a cell of the border a place stays where it is, which cubic weights can tell.
+        x = b.s.select((x < low) | (x > high), b.s.min(b.s.max(x, 0.0), n - 1.0), x)
     elif padding == "reflection":
         x = _reflected(b, x, low, high)
     start = b.s.floor(x)
