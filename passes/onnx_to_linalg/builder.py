@@ -399,9 +399,11 @@ class Lowering:
         return tuple(Tensor(self, r, shape, t) for r, (_, _, shape, t) in zip(op.results, outs, strict=True))
 
     def _pin_extents(self, trace: Trace, outs: Sequence[Any], iterators: Sequence[IteratorTypeAttr]) -> None:
-        """Every loop's extent must follow from an operand indexed by it alone: otherwise an empty tensor operand says it."""
-        pinned = {e.position for m in (*trace.maps, *(m for _, m, _, _ in outs)) for e in m if isinstance(e, AffineDimExpr)}
-        loose = [k for k in range(len(iterators)) if k not in pinned]
+        """Every loop's extent must follow from an operand indexed by it alone: where none tells it, or one tells more, an empty
+        tensor operand does."""
+        told = {k for k, sizes in trace.told.items() if sizes == {trace.extents[k]}}
+        told |= {e.position for _, m, _, _ in outs for e in m if isinstance(e, AffineDimExpr)}
+        loose = [k for k in range(len(iterators)) if k not in told]
         if not loose:
             return
         from ..scalar import FLOAT

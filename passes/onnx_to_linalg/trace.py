@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from xdsl.dialects import tensor
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Attribute, Block, SSAValue
-from xdsl.ir.affine import AffineExpr
+from xdsl.ir.affine import AffineDimExpr, AffineExpr
 
 from ...dialects.onnx.dims import Dim, Shape
 from ...dialects.onnx.types import ElementType
@@ -104,6 +104,8 @@ class Trace:
         self.indices = tuple(Index(self, ((k, 1),)) for k in range(len(extents)))
         self.operands: list[SSAValue] = []
         self.maps: list[tuple[AffineExpr, ...]] = []
+        self.told: dict[int, set[Dim]] = {}
+        """What the operands' sizes say of each loop's extent, where they are indexed by it alone."""
         self._arguments: dict[tuple[SSAValue, str], Scalar] = {}
         self._loop_indices: dict[int, Scalar] = {}
 
@@ -129,6 +131,9 @@ class Trace:
         key = (x.value, ",".join(map_text for map_text in (str(e) for e in map)))
         if key not in self._arguments:
             self._arguments[key] = self.add_operand(x.value, map, x.type)
+            for e, size in zip(map, x.shape, strict=True):
+                if isinstance(e, AffineDimExpr):
+                    self.told.setdefault(e.position, set()).add(size)
         return self._arguments[key]
 
     def extents_of(self, i: Any) -> tuple[Dim, ...]:
