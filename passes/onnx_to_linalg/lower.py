@@ -21,6 +21,7 @@ from .builder import Lowering, Tensor, element_type
 from .contents import known_results
 from .registry import LOWERINGS
 from .sweep import sweep
+from .unsupported import is_operator, lower_gathering, missing_lowerings, raise_problems
 
 
 @dataclass
@@ -36,31 +37,18 @@ def main_function(module: ModuleOp) -> func.FuncOp:
     return next(op for op in module.ops if isinstance(op, func.FuncOp) and op.sym_name.data == "main")
 
 
-def find_unsupported(module: ModuleOp) -> list[str]:
-    """One line for each operator (with its nodes) that has no lowering."""
-    missing: dict[str, list[str]] = {}
-    for op in main_function(module).walk():
-        if isinstance(op, OnnxOp) and type(op) not in LOWERINGS and not op.name.endswith(".yield"):
-            missing.setdefault(op.name, []).append(op.node or "?")
-    return [
-        f"{name}: no lowering yet (node {nodes[0]}{f' and {len(nodes) - 1} more' if len(nodes) > 1 else ''})"
-        for name, nodes in missing.items()
-    ]
-
-
 def onnx_to_linalg(module: ModuleOp, shapes: Shapes, weights: Mapping[str, np.ndarray], target: Any = None) -> Linalg:
-    """Lowers `main`. Raises UnsupportedError naming every operator that cannot be lowered."""
-    missing = find_unsupported(module)
-    if missing:
-        raise UnsupportedError("ITG3000", "the model uses what cannot be compiled yet:\n    " + "\n    ".join(missing))
+    """Lowers `main`. Raises UnsupportedError, of several problems NotCompilable, with every operator and node that cannot be lowered."""
     source = main_function(module)
+    problems = missing_lowerings(source)
     types = [_storage_type(a, shapes) for a in source.body.block.args]
     body = Block(arg_types=types)
     lowered = ModuleOp([])
     b = Lowering(shapes, body, lowered.body.block, target)
     b.weights.update(weights)
     _bind_arguments(b, source.body.block, body)
-    lower_block(b, source.body.block)
+    lower_gathering(source.body.block, problems, lambda op: lower_op(b, op))
+    raise_problems(problems)
     returned = source.body.block.last_op
     assert returned is not None
     outputs = [b.values[v].value for v in returned.operands]
@@ -79,7 +67,7 @@ def onnx_to_linalg(module: ModuleOp, shapes: Shapes, weights: Mapping[str, np.nd
 def lower_block(b: Lowering, block: Block) -> None:
     """Lowers every operator of an onnx-level block into the current scope; results are found in `b.values`."""
     for op in block.ops:
-        if isinstance(op, OnnxOp) and not op.name.endswith(".yield"):
+        if isinstance(op, OnnxOp) and is_operator(op):
             lower_op(b, op)
 
 
