@@ -151,6 +151,10 @@ class _Bufferizer:
         if key in self.guarded:
             return
         self.guarded.add(key)
+        self.emit(hal.RequireOp(self._sane(known, dynamic), "ITG5010", "a tensor's size is negative or larger than 64 TiB"))
+
+    def _sane(self, known: int, dynamic: list[SSAValue]) -> SSAValue:
+        """Whether no dimension is negative and the bytes are not absurd."""
         total = self.emit(arith.ConstantOp(FloatAttr(float(known), f64)))
         fine = self.emit(arith.ConstantOp(IntegerAttr(1, i1)))
         zero = self.const(0)
@@ -159,8 +163,21 @@ class _Bufferizer:
             total = self.emit(arith.MulfOp(total, self.emit(arith.SIToFPOp(wide, f64))))
             fine = self.emit(arith.AndIOp(fine, self.emit(arith.CmpiOp(d, zero, "sge"))))
         limit = self.emit(arith.ConstantOp(FloatAttr(MAX_BYTES, f64)))
-        fine = self.emit(arith.AndIOp(fine, self.emit(arith.CmpfOp(total, limit, "ole"))))
-        self.emit(hal.RequireOp(fine, "ITG5010", "a tensor's size is negative or larger than 64 TiB"))
+        return self.emit(arith.AndIOp(fine, self.emit(arith.CmpfOp(total, limit, "ole"))))
+
+    def _possible_bytes(self, dims: Sequence[Size], element: Attribute) -> SSAValue:
+        """Bytes of a buffer that the run may never need: 0 where its size is absurd, which is only an error where it is used."""
+        known = element_bytes(element)
+        dynamic: list[SSAValue] = []
+        for d in dims:
+            if isinstance(d, int):
+                known *= d
+            else:
+                dynamic.append(self.index(d))
+        total = self.const(known)
+        for d in dynamic:
+            total = self.emit(arith.MuliOp(total, d))
+        return self.emit(arith.SelectOp(self._sane(known, dynamic), total, self.const(0)))
 
     # -- the plan
 
@@ -177,7 +194,11 @@ class _Bufferizer:
         for slot in slots:
             largest: SSAValue | None = None
             for key in slot.keys:
-                bytes = self.index(self.bytes(self._early_key(key), TensorType(key.element, [])))
+                users = [s for t in slot.tenants if (s := by_interval[id(t)]).interval.key == key]
+                if all(s.conditional for s in users):
+                    bytes = self._possible_bytes(self._early_key(key), key.element)
+                else:
+                    bytes = self.index(self.bytes(self._early_key(key), TensorType(key.element, [])))
                 largest = bytes if largest is None else self.emit(arith.MaxUIOp(largest, bytes))
             for tenant in slot.tenants:
                 self.places[by_interval[id(tenant)]] = _Place(offset)
@@ -301,9 +322,11 @@ class _Bufferizer:
 
     def _make(self, storage: Storage) -> SSAValue:
         """The buffer of a storage: its place in the arena, memory taken before the loop around it, or a fresh allocation."""
+        place = self.places.get(storage)
+        if storage.conditional and (place is not None or storage in self.hoisted):
+            self.bytes(storage.dims, storage.type)  # refuses what the plan let pass
         if storage in self.hoisted:
             return self.hoisted[storage]
-        place = self.places.get(storage)
         if place is None:
             return self.emit(hal.AllocateOp(self.index(self.bytes(storage.dims, storage.type))))
         assert self.arena is not None
@@ -385,7 +408,8 @@ class _Bufferizer:
                 storage = self.live.storage(out)
                 known = all(isinstance(d, int) or d in self.values for d in storage.dims)
                 if known and storage not in self.places and storage not in self.hoisted:
-                    self.hoisted[storage] = self._make(storage)
+                    element = storage.type.element_type
+                    self.hoisted[storage] = self.emit(hal.AllocateOp(self._possible_bytes(storage.dims, element)))
 
     def _slots(self, arguments: Sequence[SSAValue], initial: Sequence[SSAValue]) -> dict[int, _Slot]:
         """The buffers of loop-carried tensors of fixed size, by position, filled with the initial values."""

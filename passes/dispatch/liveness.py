@@ -26,11 +26,13 @@ class SizeKey:
 
 @dataclass(eq=False)
 class Storage:
-    """Memory behind tensor values. `owned`: planned here, not an input or a weight. `size` in bytes where static."""
+    """Memory behind tensor values. `owned`: planned here, not an input or a weight. `size` in bytes where static. `conditional`: made
+    in a branch or a loop, so that a run may never need it."""
 
     dims: tuple[Size, ...]
     type: TensorType
     owned: bool
+    conditional: bool = False
     interval: Interval[SizeKey] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +62,7 @@ class Liveness:
         self._roots: dict[SSAValue, frozenset[Storage]] = {}
         self._slots: dict[SSAValue, Storage] = {}
         self._scratch: dict[SSAValue, Storage] = {}
+        self._depth = 0
         block = main.body.block
         for argument in block.args:
             self._own(argument, owned=False, dims=())
@@ -84,7 +87,7 @@ class Liveness:
         return self._scratch.get(argument)
 
     def _own(self, value: SSAValue, *, owned: bool, dims: tuple[Size, ...] | None = None) -> Storage:
-        storage = Storage(dims_of(value) if dims is None else dims, cast(TensorType, value.type), owned)
+        storage = Storage(dims_of(value) if dims is None else dims, cast(TensorType, value.type), owned, self._depth > 0)
         self.storages.append(storage)
         self._roots[value] = frozenset((storage,))
         return storage
@@ -117,8 +120,10 @@ class Liveness:
             self._loop(op, body.args[1:], body.args[1:], op.iter_args, position)
 
     def _nested(self, block: Block, position: int) -> None:
+        self._depth += 1
         for op in block.ops:
             self._visit(op, position)
+        self._depth -= 1
 
     def _if(self, op: scf.IfOp, position: int) -> None:
         for region in op.regions:

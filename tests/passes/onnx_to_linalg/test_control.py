@@ -275,3 +275,18 @@ def test_values_of_every_size_of_element_are_carried() -> None:
         )
         np.testing.assert_array_equal(p, np.zeros(3, dtype))
         np.testing.assert_array_equal(every, np.array([x, 0 * x, x], dtype))
+
+
+def test_a_branch_not_taken_may_have_sizes_that_make_no_sense() -> None:
+    s = session("""
+        g (bool c, float[1, 1, N] x, float[1, 1, 5] w) => (float[1, 1, K] y) {
+            y = If (c) <then_branch = a () => (float[1, 1, P] p) { p = Conv (x, w) },
+                        else_branch = b () => (float[1, 1, Q] q) { q = Neg (x) }>
+        }""")
+    w = np.ones((1, 1, 5), np.float32)
+    for n, c in ((7, True), (7, False), (2, False)):
+        x = np.ones((1, 1, n), np.float32)
+        (y,) = s.run(None, {"c": np.array(c), "x": x, "w": w})
+        np.testing.assert_allclose(y, np.full((1, 1, n - 4), 5) if c else -x)
+    with pytest.raises(intaglio.IntaglioError):
+        s.run(None, {"c": np.array(True), "x": np.ones((1, 1, 2), np.float32), "w": w})
