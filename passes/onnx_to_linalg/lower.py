@@ -41,7 +41,7 @@ def onnx_to_linalg(module: ModuleOp, shapes: Shapes, weights: Mapping[str, np.nd
     """Lowers `main`. Raises UnsupportedError, of several problems NotCompilable, with every operator and node that cannot be lowered."""
     source = main_function(module)
     problems = missing_lowerings(source)
-    types = [_storage_type(a, shapes) for a in source.body.block.args]
+    types = _argument_types(source.body.block, shapes, problems)
     body = Block(arg_types=types)
     lowered = ModuleOp([])
     b = Lowering(shapes, body, lowered.body.block, target)
@@ -147,6 +147,19 @@ def _tie_symbol(b: Lowering, d: SymDim, here: SSAValue, argument: SSAValue, axis
     s = ScalarBuilder(b.block)
     same = s.wrap(here, INDEX).equals(s.wrap(b.dim(d), INDEX))
     b.require(same.value, "ITG5003", f"dimension {axis} of input {argument.name_hint} must equal {d}")
+
+
+def _argument_types(block: Block, shapes: Shapes, problems: list[IntaglioError]) -> list[TensorType]:
+    """The arguments' types. Without them nothing can be lowered: one that has none ends it here, with the problems known."""
+    types: list[TensorType] = []
+    for argument in block.args:
+        try:
+            types.append(_storage_type(argument, shapes))
+        except UnsupportedError as error:
+            problems.append(error)
+    if len(types) < len(block.args):
+        raise_problems(problems)
+    return types
 
 
 def _storage_type(value: SSAValue, shapes: Shapes) -> TensorType:
