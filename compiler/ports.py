@@ -23,7 +23,7 @@ def ports_of(imported: ImportedModel) -> tuple[list[Port], list[Port]]:
 
 
 def _port(info: ValueInfo) -> Port:
-    return Port(info.name, _element(info).number, tuple(info.dims))
+    return Port(info.name, _element(info).number, info.dims or ())
 
 
 def _element(info: ValueInfo) -> ElementType:

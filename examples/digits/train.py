@@ -3,8 +3,8 @@
     python examples/digits/train.py digits.csv.gz
 
 The file is the one that scikit-learn ships (sklearn/datasets/data): the test part of "Optical Recognition of Handwritten Digits",
-E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0. A fifth of it is held out; of that, training for some seconds gets 97.5 % right.
-Writes digits.onnx and the first held-out image of each digit, as PNG. Needs the onnx package.
+E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0. A fifth of it is held out; of that, training
+for some seconds gets 97.5 % right. Writes digits.onnx and the first held-out image of each digit, as PNG. Needs the onnx package.
 """
 
 from __future__ import annotations
