@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.backend.test.loader import load_model_tests
 
 F32, I64, BOOL = np.float32, np.int64, np.bool_
 Seed = tuple[onnx.ModelProto, dict[str, np.ndarray]]
@@ -17,6 +19,29 @@ def seeds() -> list[Seed]:
         make()
         for make in (convolution, attention, indexing, control, loop, recurrent, quantised, reductions, shaping, function, pooling, windows)
     ]
+
+
+def official_seeds() -> list[Seed]:
+    """The models of the official node tests: every operator in all its variants. Their inputs are constants in half of them, so
+    that what depends on contents is known at compile time as well."""
+    found = []
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for test in sorted(load_model_tests(kind="node"), key=lambda test: test.name):
+            if test.model is None or not test.data_sets:
+                continue
+            arrays = dict(zip((i.name for i in test.model.graph.input), test.data_sets[0][0], strict=False))
+            if not all(isinstance(array, np.ndarray) and array.dtype.kind in "fiub" for array in arrays.values()):
+                continue
+            model = onnx.ModelProto.FromString(test.model.SerializeToString())
+            if len(found) % 2:
+                names = list(arrays)[1:]
+                model.graph.initializer.extend(numpy_helper.from_array(arrays[name], name) for name in names)
+                kept = [i for i in model.graph.input if i.name not in names]
+                del model.graph.input[:]
+                model.graph.input.extend(kept)
+            found.append((model, arrays))
+    return found
 
 
 def convolution() -> Seed:
