@@ -13,7 +13,7 @@ from xdsl.irdl import operand_def, opt_operand_def, result_def, var_operand_def,
 from .base import OnnxOp, int_attr, ints_attr, operator, str_attr, tensor
 from .checks import at_least, axes_in, axis_in, divide, of_rank, of_rank_at_least, one_of, require_scalar, require_vector, show
 from .contents import known, moved, small
-from .dims import UNBOUNDED, Dim, Shape, ceildiv, less, maximum, minimum, non_negative, select
+from .dims import UNBOUNDED, Dim, Shape, ceildiv, equal, less, maximum, minimum, non_negative, select
 from .reshaping import axes_count, constant_axes
 from .shapes import Shapes
 from .tensor import sizes
@@ -261,11 +261,28 @@ class PadOp(OnnxOp):
     def amounts(self, shapes: Shapes) -> tuple[tuple[Dim, Dim], ...]:
         """The elements added before and after every axis of the operand. The lowering asks here, too."""
         rank = shapes.rank(self.data)
+        if self.axes is not None and shapes.ints(self.axes) is None:
+            return self._amounts_at(shapes, shapes.elements(self.axes), rank)
         axes = tuple(range(rank)) if self.axes is None else constant_axes(self, shapes, self.axes, rank)
         require_vector(self, shapes, self.pads, 2 * len(axes), "pads")
         pads = shapes.elements(self.pads)
         by_axis = {a: (pads[i], pads[len(axes) + i]) for i, a in enumerate(axes)}
         return tuple(by_axis.get(i, (0, 0)) for i in range(rank))
+
+    def _amounts_at(self, shapes: Shapes, axes: Sequence[Dim], rank: int) -> tuple[tuple[Dim, Dim], ...]:
+        """The amounts where the run reads the axes: each axis takes the pads of those that turn out to name it."""
+        require_vector(self, shapes, self.pads, 2 * len(axes), "pads")
+        pads = shapes.elements(self.pads)
+        named = [select(less(a, 0), a + rank, a) for a in axes]
+        amounts: list[tuple[Dim, Dim]] = []
+        for i in range(rank):
+            before: Dim = 0
+            after: Dim = 0
+            for j, axis in enumerate(named):
+                before = before + equal(axis, i) * pads[j]
+                after = after + equal(axis, i) * pads[len(axes) + j]
+            amounts.append((before, after))
+        return tuple(amounts)
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:

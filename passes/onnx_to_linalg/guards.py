@@ -30,6 +30,15 @@ def require_not_zero(b: Lowering, d: Dim, what: str) -> None:
         b.require(_host(b, d).differs(0).value, "ITG5004", f"{_named(what, d)} must not be 0")
 
 
+def require_axes(b: Lowering, axes: Sequence[Dim], rank: int) -> None:
+    """Ends the run with ITG5030 where axes that it reads are out of range or name an axis twice."""
+    found = [_host(b, a) for a in axes]
+    found = [a.b.select(a < 0, a + rank, a) for a in found]
+    for k, a in enumerate(found):
+        held = a.b.all([a >= 0, a < rank, *(a.differs(other) for other in found[:k])])
+        b.require(held.value, "ITG5030", f"axis {k} of those read must be one of {rank} and be named once")
+
+
 def require_same_count(b: Lowering, source: Shape, target: Shape) -> None:
     """Ends the run with ITG5005 where a view has not as many elements as what it is of."""
     total, found = product(source), product(target)
@@ -65,4 +74,5 @@ def _require(b: Lowering, small: Dim, large: Dim, code: str, message: str) -> No
 
 
 def _host(b: Lowering, d: Dim) -> Scalar:
+    """A dimension as a scalar of the host program."""
     return ScalarBuilder(b.block).wrap(b.dim(d), INDEX)

@@ -11,7 +11,7 @@ from ...dialects.onnx.checks import axes_in
 from ...dialects.onnx.dims import Dim, Shape, floordiv, less, maximum, minimum, mod, product, select
 from ..scalar import INDEX, INT64
 from .builder import Lowering, Tensor
-from .guards import require_at_most, require_elements, require_not_zero, require_sizes
+from .guards import require_at_most, require_axes, require_elements, require_not_zero, require_sizes
 from .registry import lower
 
 # -- joining
@@ -218,6 +218,8 @@ def pad_constant(x: Array, value: Array, begin: Array, y: Out):
 @lower(ops.PadOp)
 def pad(b: Lowering, op: ops.PadOp, x: Tensor, pads: Tensor, value: Tensor | None, axes: Tensor | None) -> Tensor:
     amounts, shape, mode = op.amounts(b.shapes), b.shapes.of(op.output), op.attr("mode")
+    if op.axes is not None and b.shapes.ints(op.axes) is None:
+        require_axes(b, b.shapes.elements(op.axes), x.rank)
     require_sizes(b, shape, "a padded dimension")
     if all(amount == (0, 0) for amount in amounts):
         return x
