@@ -11,7 +11,7 @@ from ...dialects.onnx import reshaping as ops
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Dim, Shape, equal, less, select
 from .builder import Lowering, Tensor
-from .guards import require_broadcast, require_same_count, require_sizes
+from .guards import require_axes, require_broadcast, require_same_count, require_sizes
 from .registry import lower
 
 
@@ -36,7 +36,7 @@ def _view(b: Lowering, x: Tensor, shape: Shape) -> Tensor:
 def squeeze(b: Lowering, op: ops.SqueezeOp, x: Tensor, axes: Tensor | None) -> Tensor:
     shape = b.shapes.of(op.squeezed)
     if axes is not None and b.shapes.ints(op.axes) is None:
-        gone = _named(b.shapes.elements(_given(op.axes)), x.rank)
+        gone = _named(b, b.shapes.elements(_given(op.axes)), x.rank)
         for k in range(len(shape)):
             here = [(1 - g) * equal(i - _sum(gone[:i]), k) for i, g in enumerate(gone)]
             b.define_result_dim(op.squeezed, k, b.dim(_sum(h * d for h, d in zip(here, x.shape, strict=True))))
@@ -48,7 +48,7 @@ def squeeze(b: Lowering, op: ops.SqueezeOp, x: Tensor, axes: Tensor | None) -> T
 def unsqueeze(b: Lowering, op: ops.UnsqueezeOp, x: Tensor, axes: Tensor) -> Tensor:
     shape = b.shapes.of(op.expanded)
     if b.shapes.ints(op.axes) is None:
-        new = _named(b.shapes.elements(op.axes), len(shape))
+        new = _named(b, b.shapes.elements(op.axes), len(shape))
         for k, here in enumerate(new):
             old = _sum(equal(k - _sum(new[:k]), i) * d for i, d in enumerate(x.shape))
             b.define_result_dim(op.expanded, k, b.dim(select(here, 1, old)))
@@ -56,8 +56,9 @@ def unsqueeze(b: Lowering, op: ops.UnsqueezeOp, x: Tensor, axes: Tensor) -> Tens
     return b.reshape(x, shape)
 
 
-def _named(axes: Sequence[Dim], rank: int) -> list[Dim]:
+def _named(b: Lowering, axes: Sequence[Dim], rank: int) -> list[Dim]:
     """For each axis of a tensor whether axes that the run reads name it: 1, else 0."""
+    require_axes(b, axes, rank)
     return [_sum(equal(select(less(a, 0), a + rank, a), k) for a in axes) for k in range(rank)]
 
 

@@ -36,6 +36,12 @@ def test_unsqueeze_and_squeeze(run: Run, axes: tuple[int, ...]):
         np.testing.assert_array_equal(run("Squeeze", expected, np.array(axes), constants=constants), X)
 
 
+@pytest.mark.parametrize("axes", [(5, 0), (-6, 0), (1, -4)])
+def test_axes_that_are_none(run: Run, axes: tuple[int, ...]):
+    with pytest.raises(IntaglioError, match="ITG5030"):
+        run("Unsqueeze", X, np.array(axes))
+
+
 def test_squeeze_of_more_than_one(run: Run):
     with pytest.raises(IntaglioError, match="ITG5005"):
         run("Squeeze", X, np.array([1]))

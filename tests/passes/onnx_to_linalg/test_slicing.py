@@ -106,6 +106,14 @@ def test_pad_of_nothing(run: Run):
         run("Pad", nothing, np.array([1, 0, 1, 1]), open_dims=(0,), mode="edge")
 
 
+def test_pad_axes_of_the_run(run: Run):
+    for mode in ("constant", "reflect"):
+        found = run("Pad", X, np.array([1, 0, 2, 3]), None, np.array([-1, 0]), open_dims=(0,), mode=mode)
+        np.testing.assert_array_equal(found, np.pad(X, [(0, 3), (1, 2)], mode))
+    with pytest.raises(IntaglioError, match="ITG5030"):
+        run("Pad", X, np.array([1, 0, 2, 3]), None, np.array([-1, 1]))
+
+
 def test_pad_axes_and_types(run: Run):
     x = np.array([[True, False], [True, True]])
     found = run("Pad", x, np.array([1, 0]), np.array(True), np.array([-1]), constants=(3,))
