@@ -106,7 +106,7 @@ def test_mel_weights(infer):
 def test_windows(infer, cls):
     assert infer(cls, [n(10)]).results == (("float", (10,)),)
     assert infer(cls, [n(0)], output_datatype=10, periodic=0).results == (("float16", (0,)),)
-    assert infer(cls, [n(2**62)]).results == (("float", (2**62,)),)
+    assert infer(cls, [n(2**40)]).results == (("float", (2**40,)),)
     read = infer(cls, [("int32", ())])
     assert read.shapes.sources[str(read.results[0][1][0])].kind == "element"
     for operand, attributes in ((n(-1), {}), (n([1, 2]), {}), (n(3), {"output_datatype": 8}), (n(3), {"periodic": 2})):

@@ -377,12 +377,11 @@ def test_a_damaged_weight_names_its_tensor(codes: Codes) -> None:
     assert codes(model([node("Add", "x, w", "y")], initializer=[weight])) == ["ITG0203"]
 
 
-def test_absurd_dimensions_do_not_hang(imported: Import, codes: Codes) -> None:
+def test_absurd_dimensions_are_refused(codes: Codes) -> None:
     big = 2**62
-    assert imported(model([node("Neg", "x", "y")], inputs={"x": [big, big]})).outputs[0].dims == (big, big)
+    assert codes(model([node("Neg", "x", "y")], inputs={"x": [big, big]})) == ["ITG1008"]
     shape = numpy_helper.from_array(np.array([big, big]), "s")
-    result = imported(model([node("Expand", "v, s", "y")], inputs={"v": [1]}, initializer=[shape]))
-    assert result.outputs[0].dims == (big, big)
+    assert codes(model([node("Expand", "v, s", "y")], inputs={"v": [1]}, initializer=[shape])) == ["ITG2108"]
 
 
 def test_the_table_of_codes_is_complete() -> None:
