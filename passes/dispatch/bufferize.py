@@ -13,7 +13,7 @@ from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func, scf, tensor
-from xdsl.dialects.builtin import FloatAttr, IndexType, IntegerAttr, ModuleOp, StringAttr, TensorType, f64, i1, i64
+from xdsl.dialects.builtin import FloatAttr, IndexType, IntegerAttr, ModuleOp, TensorType, f64, i1, i64
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
@@ -22,7 +22,7 @@ from ...errors import UnsupportedError
 from ..codegen.lower_asserts import CHECKED
 from .liveness import Liveness, Storage
 from .memory_plan import ALIGNMENT, place_dynamic, place_static
-from .structure import Size, dims_of
+from .structure import Size, constant_index, dims_of
 
 MAX_BYTES = float(2**46)
 """No single buffer is larger (64 TiB); beyond it sizes could overflow, so the run fails first."""
@@ -65,6 +65,7 @@ class _Bufferizer:
         self.block = self.entry
         self.location = main.location
         self.values: dict[SSAValue, SSAValue] = {}
+        self.dims_of_argument: dict[SSAValue, list[SSAValue]] = {}
         self.early: dict[SSAValue, SSAValue | None] = {}
         self.places: dict[Storage, _Place] = {}
         self.guarded: set[tuple[object, ...]] = set()
@@ -91,7 +92,6 @@ class _Bufferizer:
         buffer = self.entry.insert_arg(hal.BufferType(), len(self.entry.args))
         buffer.name_hint = argument.name_hint
         self.values[argument] = buffer
-        self.dims_of_argument = getattr(self, "dims_of_argument", {})
         rank = cast(TensorType, argument.type).get_num_dims()
         self.dims_of_argument[argument] = [self.entry.insert_arg(IndexType(), len(self.entry.args)) for _ in range(rank)]
 
@@ -224,7 +224,8 @@ class _Bufferizer:
     def _work_out_early(self, value: SSAValue) -> SSAValue | None:
         owner = value.owner
         if isinstance(owner, tensor.DimOp) and owner.source in self.dims_of_argument:
-            axis = cast(arith.ConstantOp, owner.index.owner).value.value.data  # type: ignore[union-attr]
+            axis = constant_index(owner.index)
+            assert axis is not None, "dimensions are asked for by constant axes"
             return self.dims_of_argument[owner.source][axis]
         if not isinstance(owner, Operation) or not owner.name.startswith("arith."):
             return None
@@ -253,7 +254,8 @@ class _Bufferizer:
         self.values[result] = known if known is not None else self.emit(op.clone({v: self.values[v] for v in op.operands}))
 
     def _dim(self, op: tensor.DimOp) -> None:
-        axis = cast(arith.ConstantOp, op.index.owner).value.value.data  # type: ignore[union-attr]
+        axis = constant_index(op.index)
+        assert axis is not None, "dimensions are asked for by constant axes"
         self.values[op.result] = self.dims_of_argument[op.source][axis]
 
     def _alias(self, op: dispatch.TieShapeOp | dispatch.ReshapeOp) -> None:
@@ -496,5 +498,3 @@ _HANDLERS: dict[type[Operation], Callable] = {
     scf.WhileOp: _Bufferizer._while,
     scf.ForOp: _Bufferizer._for,
 }
-
-__all__ = ["Bufferize", "StringAttr", "element_bytes", "port_attributes"]

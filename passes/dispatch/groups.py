@@ -129,14 +129,10 @@ def _fits(op: linalg.GenericOp, space: Space, group: Group, of: dict[Operation, 
 def _space_matches(op: linalg.GenericOp, space: Space, group: Group) -> bool:
     if not group.rowwise:
         # A parallel producer and the reduction over its last loops: exp and the sum of exps.
-        return bool(space.inner) and bool(group.outer) and len(group.members) == 1 and space.all == group.outer and _is_rank_suffix(space)
+        return bool(space.inner) and bool(group.outer) and len(group.members) == 1 and space.all == group.outer
     if space.inner:
         return space.outer == group.outer and space.inner == group.inner
     return space.outer in (group.outer, (*group.outer, *group.inner)) and is_parallel(op)
-
-
-def _is_rank_suffix(space: Space) -> bool:
-    return len(space.inner) >= 1
 
 
 def _captures(op: linalg.GenericOp, own: set[Operation]) -> bool:

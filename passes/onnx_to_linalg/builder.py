@@ -308,11 +308,7 @@ class Lowering:
 
     def index(self, d: Dim) -> Idx:
         """A dimension as an index for use inside a body."""
-        return d if isinstance(d, int) else Index.value(self.trace, self.dim_outside(d))
-
-    def dim_outside(self, d: Dim) -> SSAValue:
-        """The dimension's host value; bodies capture it."""
-        return self.dim(d)
+        return d if isinstance(d, int) else Index.value(self.trace, self.dim(d))
 
     def compute(self, shape: Shape, type: ElementType, element: Callable[..., Any], *, doc: str = "") -> Tensor:
         """A tensor of that shape whose element at indices (i0, i1, ..) is `element(i0, i1, ..)`."""
