@@ -196,6 +196,17 @@ class CallOp(IRDLOperation):
 
 
 @irdl_op_definition
+class EntropyOp(IRDLOperation):
+    """64 random bits, new ones wherever the host program comes by; not pure, since no two of them may become one."""
+
+    name = "dispatch.entropy"
+    result = result_def(IndexType)
+
+    def __init__(self) -> None:
+        super().__init__(result_types=[IndexType()])
+
+
+@irdl_op_definition
 class RequireOp(IRDLOperation):
     """Ends the run with an error unless the condition holds; stands in the host program."""
 
@@ -317,6 +328,6 @@ def kernel_attributes() -> dict[str, Attribute]:
 
 DISPATCH = Dialect(
     "dispatch",
-    [WeightOp, TieShapeOp, ReshapeOp, SlabOp, InsertOp, AppendOp, CallOp, RequireOp, AssertOp, YieldOp, ContractOp],
+    [WeightOp, TieShapeOp, ReshapeOp, SlabOp, InsertOp, AppendOp, CallOp, EntropyOp, RequireOp, AssertOp, YieldOp, ContractOp],
     [],
 )

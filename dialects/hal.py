@@ -176,6 +176,18 @@ class WriteOp(IRDLOperation):
 
 
 @irdl_op_definition
+class EntropyOp(IRDLOperation):
+    """64 random bits from the system, new ones wherever the program comes by."""
+
+    name = "hal.entropy"
+    result = result_def(IndexType)
+    assembly_format = "attr-dict"
+
+    def __init__(self) -> None:
+        super().__init__(result_types=[IndexType()])
+
+
+@irdl_op_definition
 class StatusOp(IRDLOperation):
     """The run's status cell, one i32 that is 0 when the run begins; a kernel that refuses its data writes an error's number there."""
 
@@ -231,6 +243,7 @@ HAL = Dialect(
         CopyOp,
         ReadOp,
         WriteOp,
+        EntropyOp,
         StatusOp,
         CheckOp,
         RequireOp,

@@ -199,6 +199,12 @@ def _element(e: HostEmitter, buffer: SSAValue, index: SSAValue, size: int) -> st
     return f"ptr {handle}, i64 {e.add(offset, e.mul(e.number(index), size))}"
 
 
+def entropy(e: HostEmitter, op: hal.EntropyOp) -> None:
+    place = e.alloca("i64", 1, 8)
+    e.step("entropy", f", ptr {place}")
+    e.assign(op.result, f"load i64, ptr {place}, align 8")
+
+
 def status(e: HostEmitter, op: hal.StatusOp) -> None:
     e.bind_buffer(op.result, e.let(f"load ptr, ptr {e.field('instance', '%self', 'status')}, align 8"), "0")
 
@@ -232,6 +238,7 @@ HANDLERS: dict[type[Operation], Callable[[Any, Any], None]] = {
     hal.CopyOp: copy,
     hal.ReadOp: read,
     hal.WriteOp: write,
+    hal.EntropyOp: entropy,
     hal.StatusOp: status,
     hal.CheckOp: check,
     hal.RequireOp: require,

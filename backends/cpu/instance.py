@@ -58,6 +58,7 @@ _TEXTS = {
     "say.large": 'ITG5508 input "%s": the dimensions multiply to more bytes than there can be',
     "say.memory": "ITG5010 device %s: cannot take %lld bytes: %s",
     "say.device": "ITG5011 device %s failed in %s: %s",
+    "say.entropy": "ITG5013 the system gives no random numbers",
     "say.check": "ITG%04d %s",
     "step.upload": "upload",
     "step.copy": "copy",
@@ -320,6 +321,7 @@ EXPORTS = {
 LIBC = (
     "declare ptr @malloc(i64)",
     "declare ptr @calloc(i64, i64)",
+    "declare i32 @getentropy(ptr, i64)",
     "declare i32 @snprintf(ptr, i64, ptr, ...)",
     "declare { i64, i1 } @llvm.smul.with.overflow.i64(i64, i64)",
 )

@@ -167,6 +167,17 @@ define internal i32 @rt.write(ptr %self, ptr %buffer, i64 %offset, ptr %source, 
   ret i32 %failed
 }
 
+define internal i32 @rt.entropy(ptr %self, ptr %target) #1 {
+  %failed = call i32 @getentropy(ptr %target, i64 8)
+  %good = icmp eq i32 %failed, 0
+  br i1 %good, label %done, label %bad
+done:
+  ret i32 0
+bad:
+  %status = call i32 @rt.fail(ptr %self, i32 5013, ptr @say.entropy)
+  ret i32 %status
+}
+
 ; Fails with the number in the status cell, if it is one. text: what follows the code in the message.
 define internal i32 @rt.check(ptr %self, ptr %text) #1 {
   %cell = alloca i32, align 4

@@ -307,6 +307,9 @@ class _Bufferizer:
             linear = here if linear is None else self.emit(arith.AddiOp(self.emit(arith.MuliOp(linear, self.index(d))), here))
         self.values[op.result] = self.emit(hal.ReadOp(self.values[op.tensor], linear or self.const(0), op.result.type))
 
+    def _entropy(self, op: dispatch.EntropyOp) -> None:
+        self.values[op.result] = self.emit(hal.EntropyOp())
+
     def _require(self, op: dispatch.RequireOp) -> None:
         self.emit(hal.RequireOp(self.values[op.condition], op.code.data, op.message.data))
 
@@ -492,6 +495,7 @@ _HANDLERS: dict[type[Operation], Callable] = {
     dispatch.InsertOp: _Bufferizer._insert,
     dispatch.AppendOp: _Bufferizer._append,
     dispatch.WeightOp: _Bufferizer._weight,
+    dispatch.EntropyOp: _Bufferizer._entropy,
     dispatch.RequireOp: _Bufferizer._require,
     dispatch.CallOp: _Bufferizer._call,
     scf.IfOp: _Bufferizer._if,

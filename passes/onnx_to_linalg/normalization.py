@@ -7,10 +7,11 @@ from typing import Any
 
 from ...dialects.onnx import normalization as ops
 from ...dialects.onnx.dims import floordiv, product
-from ...dialects.onnx.types import BY_NAME, ElementType
-from ..scalar import BOOL, DOUBLE, FLOAT, INT64, Scalar
+from ...dialects.onnx.types import ElementType
+from ..scalar import BOOL, DOUBLE, FLOAT, Scalar
 from .builder import Lowering, Tensor, element_type
 from .elementwise import check_plain, wide
+from .random import position, seed_of, uniform
 from .reduction import SUM, fold, moments, size_scalar
 from .registry import lower
 
@@ -197,15 +198,15 @@ def dropout(b: Lowering, op: ops.DropoutOp, data: Tensor, ratio: Tensor | None, 
 
 
 def _random_dropout(b: Lowering, op: ops.DropoutOp, data: Tensor, ratio: Tensor | None, training: Tensor) -> tuple[Tensor, Tensor]:
-    """Elements draw their chance from their position and the seed, so that mask and output agree and runs can be repeated."""
-    seed = op.attr("seed") or 0
+    """Elements draw their chance from their position and the seed, so that mask and output agree."""
+    seed = seed_of(b, op)
 
     def rate() -> Scalar:
         given = b.s.const(0.5, FLOAT) if ratio is None else b.s.cast(ratio.scalar(), FLOAT)
         return b.s.select(training.scalar(), given, 0.0)
 
     def keeps(*i: Any) -> Scalar:
-        return _chance(b, seed, _position(b, data, i)) >= rate()
+        return uniform(b, seed, position(b, i, data.shape)) >= b.s.cast(rate(), DOUBLE)
 
     def element(*i: Any) -> Scalar:
         type = wide(data.type)
@@ -214,21 +215,3 @@ def _random_dropout(b: Lowering, op: ops.DropoutOp, data: Tensor, ratio: Tensor 
 
     mask = b.compute(data.shape, BOOL, keeps)
     return b.compute(data.shape, data.type, element, doc="Dropout"), mask
-
-
-def _position(b: Lowering, x: Tensor, i: Sequence[Any]) -> Scalar:
-    """The row-major position of an element."""
-    at: Any = b.s.const(0, INT64)
-    for d, k in zip(x.shape, i, strict=True):
-        at = at * size_scalar(b, d, INT64) + b.s.cast(k, INT64)
-    return at
-
-
-def _chance(b: Lowering, seed: int, position: Scalar) -> Scalar:
-    """A float in [0, 1) by the position: SplitMix64 (Steele, Lea, Flood 2014), of which the top 24 bits are taken."""
-    u64 = BY_NAME["uint64"]
-    z = (b.s.cast(position, u64) + 1 + seed * 0xD1342543DE82EF95) * 0x9E3779B97F4A7C15
-    z = (z ^ b.s.shr(z, 30)) * 0xBF58476D1CE4E5B9
-    z = (z ^ b.s.shr(z, 27)) * 0x94D049BB133111EB
-    z = z ^ b.s.shr(z, 31)
-    return b.s.cast(b.s.shr(z, 40), FLOAT) * 2.0**-24

@@ -1,15 +1,17 @@
 """Random numbers: a hash of position and seed for every element, so that the order of computing does not matter.
 
-A node without a seed has one made from its name: a model gives the same numbers at every run, and different nodes different ones.
+A node with a seed gives the same numbers at every run; one without takes a seed from the system whenever it is computed.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from math import pi
-from typing import Any
+from typing import Any, TypeAlias
 
+from xdsl.ir import SSAValue
+
+from ...dialects import dispatch
 from ...dialects.onnx import random as ops
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.types import BY_NAME, ElementType
@@ -17,16 +19,21 @@ from ..scalar import DOUBLE, INDEX, INT64, Scalar
 from .builder import Lowering, Tensor, element_type
 from .contraction import ACCUMULATORS
 from .registry import lower
+from .trace import Index
 
 UINT64 = BY_NAME["uint64"]
 
 
-def seed_of(op: OnnxOp) -> int:
-    """64 bits from the attribute seed, or else from the node's name."""
+Seed: TypeAlias = "int | SSAValue"
+"""Known while compiling, or an index value of the host program that every run draws anew."""
+
+
+def seed_of(b: Lowering, op: OnnxOp) -> Seed:
+    """The bits of the attribute seed, an integer or a float; without one, 64 bits from the system."""
     seed = op.attr("seed")
     if seed is None:
-        return zlib.crc32(f"{op.op_type} {op.node or op.results[0].name_hint or ''}".encode()) | 1 << 32
-    return int.from_bytes(struct.pack("<f", seed), "little")
+        return b.emit(dispatch.EntropyOp())
+    return int.from_bytes(struct.pack("<f", seed), "little") if isinstance(seed, float) else seed
 
 
 def mixed(b: Lowering, x: Scalar) -> Scalar:
@@ -39,9 +46,13 @@ def mixed(b: Lowering, x: Scalar) -> Scalar:
     return x ^ b.s.shr(x, 31)
 
 
-def uniform(b: Lowering, seed: int, position: Scalar, stream: int = 0) -> Scalar:
+def uniform(b: Lowering, seed: Seed, position: Scalar, stream: int = 0) -> Scalar:
     """A double from 0 up to but not 1 for a position; streams of one seed are independent."""
-    start = b.s.const(_mixed(seed * 2 + stream), UINT64)
+    if isinstance(seed, int):
+        start = b.s.const(_mixed(seed * 2 + stream), UINT64)
+    else:
+        drawn = b.s.cast(b.s.cast(Index.value(b.trace, seed), INT64), UINT64)
+        start = mixed(b, drawn + _mixed(stream))
     bits = mixed(b, start + b.s.cast(b.s.cast(position, INT64), UINT64) * 0x9E3779B97F4A7C15)
     return b.s.cast(b.s.cast(b.s.shr(bits, 11), INT64), DOUBLE) * 2.0**-53
 
@@ -55,7 +66,7 @@ def _mixed(x: int) -> int:
     return x ^ x >> 31
 
 
-def _position(b: Lowering, i: tuple[Any, ...], shape: tuple[Any, ...]) -> Scalar:
+def position(b: Lowering, i: tuple[Any, ...], shape: tuple[Any, ...]) -> Scalar:
     """The flat position of an element."""
     total = b.s.const(0, INDEX)
     for index, size in zip(i, shape, strict=True):
@@ -67,19 +78,19 @@ def _generated(b: Lowering, op: OnnxOp, value: Any) -> Tensor:
     """`value` of the element's flat position, as an element of the result's type."""
     (result,) = op.results
     shape, type = b.shapes.of(result), element_type(result)
-    return b.compute(shape, type, lambda *i: b.s.cast(value(_position(b, i, shape)), type))
+    return b.compute(shape, type, lambda *i: b.s.cast(value(position(b, i, shape)), type))
 
 
 @lower(ops.RandomUniformOp, ops.RandomUniformLikeOp)
 def random_uniform(b: Lowering, op: ops.RandomUniformOp, *operands: Tensor) -> Tensor:
-    seed, low, high = seed_of(op), op.attr("low"), op.attr("high")
+    seed, low, high = seed_of(b, op), op.attr("low"), op.attr("high")
     return _generated(b, op, lambda at: uniform(b, seed, at) * (high - low) + low)
 
 
 @lower(ops.RandomNormalOp, ops.RandomNormalLikeOp)
 def random_normal(b: Lowering, op: ops.RandomNormalOp, *operands: Tensor) -> Tensor:
     """Box and Muller's transform of two uniform numbers."""
-    seed, mean, scale = seed_of(op), op.attr("mean"), op.attr("scale")
+    seed, mean, scale = seed_of(b, op), op.attr("mean"), op.attr("scale")
 
     def value(at: Scalar) -> Scalar:
         # 1 - u is never 0, whose logarithm is infinite.
@@ -91,10 +102,10 @@ def random_normal(b: Lowering, op: ops.RandomNormalOp, *operands: Tensor) -> Ten
 
 @lower(ops.BernoulliOp)
 def bernoulli(b: Lowering, op: ops.BernoulliOp, x: Tensor) -> Tensor:
-    seed, type = seed_of(op), element_type(op.output)
+    seed, type = seed_of(b, op), element_type(op.output)
 
     def element(*i: Any) -> Scalar:
-        drawn = uniform(b, seed, _position(b, i, x.shape)) < b.s.cast(x[i], DOUBLE)
+        drawn = uniform(b, seed, position(b, i, x.shape)) < b.s.cast(x[i], DOUBLE)
         return b.s.cast(drawn, type)
 
     return b.compute(x.shape, type, element)
@@ -103,12 +114,12 @@ def bernoulli(b: Lowering, op: ops.BernoulliOp, x: Tensor) -> Tensor:
 @lower(ops.MultinomialOp)
 def multinomial(b: Lowering, op: ops.MultinomialOp, x: Tensor) -> Tensor:
     """The class with the largest log-probability plus Gumbel noise: a draw without sums of probabilities."""
-    seed, type, shape = seed_of(op), element_type(op.output), b.shapes.of(op.output)
+    seed, type, shape = seed_of(b, op), element_type(op.output), b.shapes.of(op.output)
     wide: ElementType = ACCUMULATORS[x.type.name]
     classes = x.shape[1]
 
     def score(i: tuple[Any, ...], c: Scalar) -> Scalar:
-        at = _position(b, (*i, c), (*shape, classes))
+        at = position(b, (*i, c), (*shape, classes))
         # Half a step away from 0, whose logarithm is infinite.
         noise = b.s.log(-b.s.log(uniform(b, seed, at) + 2.0**-54))
         return b.s.cast(b.s.cast(x[(i[0], c)], wide), DOUBLE) - noise

@@ -19,6 +19,7 @@ _PURE = (
     dispatch.TieShapeOp,
     dispatch.ReshapeOp,
     dispatch.CallOp,
+    dispatch.EntropyOp,
     dispatch.ContractOp,
 )
 

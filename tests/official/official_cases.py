@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from official_promises import PROMISES, TOLERANCES, check_alike
 from onnx import numpy_helper
 from onnx.backend.test.case.test_case import TestCase
 from onnx.backend.test.loader import load_model_tests
@@ -57,9 +58,14 @@ def run_case(case: Case) -> None:
 
     model = _model(case.test)
     prepared = backend.prepare(model, "CPU")
+    rtol, atol = TOLERANCES.get(case.name, (case.test.rtol, case.test.atol))
     for inputs, expected in _data(case.test, model):
         outputs = list(prepared.run(inputs))
-        Runner.assert_similar_outputs(expected, outputs, rtol=case.test.rtol, atol=case.test.atol)
+        if (promise := PROMISES.get(case.name)) is not None:
+            check_alike(expected, outputs)
+            promise(prepared.run, inputs)
+        else:
+            Runner.assert_similar_outputs(expected, outputs, rtol=rtol, atol=atol)
 
 
 def _model(test: TestCase) -> onnx.ModelProto:
