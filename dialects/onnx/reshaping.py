@@ -171,6 +171,8 @@ class FlattenOp(_ViewOp):
 class SqueezeOp(_ViewOp):
     """The operand without the dimensions that `axes` names, or without all that are 1; axes that the run reads leave the shape open.
 
+    Without axes, a dimension that only the run knows stays, since the result must have one rank; a run in which it is 1 is refused.
+
     https://onnx.ai/onnx/operators/onnx__Squeeze.html
     """
 
@@ -183,10 +185,6 @@ class SqueezeOp(_ViewOp):
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         shape = shapes.of(self.data)
         if self.axes is None:
-            if any(not isinstance(d, int) for d in shape):
-                raise self.fail(
-                    "ITG2151", f"which dimensions of {show(shape)} are 1 must be known at compile time", "name them by the axes input"
-                )
             return (tuple(d for d in shape if d != 1),)
         count = axes_count(self, shapes, self.axes)
         if shapes.ints(self.axes) is None and count <= len(shape):

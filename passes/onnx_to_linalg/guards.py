@@ -30,6 +30,13 @@ def require_not_zero(b: Lowering, d: Dim, what: str) -> None:
         b.require(_host(b, d).differs(0).value, "ITG5004", f"{_named(what, d)} must not be 0")
 
 
+def require_not_one(b: Lowering, dims: Sequence[Dim]) -> None:
+    """Ends the run with ITG5007 where a dimension that only the run knows is 1, and would have to vanish."""
+    for k, d in enumerate(dims):
+        if not isinstance(d, int):
+            b.require(_host(b, d).differs(1).value, "ITG5007", f"{_named(f'dimension {k} of the result', d)} is 1, and only axes remove it")
+
+
 def require_axes(b: Lowering, axes: Sequence[Dim], rank: int) -> None:
     """Ends the run with ITG5030 where axes that it reads are out of range or name an axis twice."""
     found = [_host(b, a) for a in axes]

@@ -11,7 +11,7 @@ from ...dialects.onnx import reshaping as ops
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Dim, Shape, equal, less, select
 from .builder import Lowering, Tensor
-from .guards import require_axes, require_broadcast, require_same_count, require_sizes
+from .guards import require_axes, require_broadcast, require_not_one, require_same_count, require_sizes
 from .registry import lower
 
 
@@ -41,6 +41,8 @@ def squeeze(b: Lowering, op: ops.SqueezeOp, x: Tensor, axes: Tensor | None) -> T
             here = [(1 - g) * equal(i - _sum(gone[:i]), k) for i, g in enumerate(gone)]
             b.define_result_dim(op.squeezed, k, b.dim(_sum(h * d for h, d in zip(here, x.shape, strict=True))))
         return _view(b, x, shape)
+    if axes is None:
+        require_not_one(b, shape)
     return b.reshape(x, shape)
 
 

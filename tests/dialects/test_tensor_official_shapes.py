@@ -71,7 +71,7 @@ OPERATORS = {
     for item in vars(module).values()
     if isinstance(item, type) and issubclass(item, OnnxOp) and item.__module__ == module.__name__ and "name" in vars(item)
 }
-NEEDS_CONSTANTS = {"ITG2101", "ITG2103", "ITG2151"}
+NEEDS_CONSTANTS = {"ITG2101", "ITG2103"}
 
 
 @functools.cache

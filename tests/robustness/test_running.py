@@ -117,6 +117,9 @@ def test_sizes_that_must_be_one(session: Session, graph: Graph) -> None:
     made = session(graph([make("Squeeze", "x a")], {"x": ["n", 3]}, {"a": np.array([0])}))
     ends(made, "ITG5002", "ITG5005", "ITG5004", node=None, x=np.ones((2, 3), F32))
     assert made.run(None, {"x": np.ones((1, 3), F32)})[0].shape == (3,)
+    every = session(graph([make("Squeeze", "x")], {"x": ["n", 1, 3]}))
+    ends(every, "ITG5007", x=np.ones((1, 1, 3), F32))
+    assert every.run(None, {"x": np.ones((2, 1, 3), F32)})[0].shape == (2, 3)
 
 
 def test_splits_that_do_not_add_up(session: Session, graph: Graph) -> None:
