@@ -51,6 +51,10 @@ HINTS = {
     "ITG1202": "Export the model for a newer operator set.",
     "ITG1203": "Make the value an initialiser or a constant, or export for a newer operator set.",
     "ITG1204": "Declare the shapes of the model's inputs, or export for a newer operator set.",
+    "ITG1401": "Rename one, give them different versions by since=, or give only one of them.",
+    "ITG1403": "Say shapes=: a function from the operands to the shapes of the outputs.",
+    "ITG1407": "Raise the domain's version in the model's opset_import, or lower since= in the declaration.",
+    "ITG14": "docs/custom-operators.md describes how operators are declared.",
     "ITG13": "Only modules of one function, of the onnx dialect alone, become models.",
     # shapes
     "ITG21": _CHECK,

@@ -95,6 +95,7 @@ def compile(
     name: str | None = None,
     dump_ir: str | os.PathLike[str] | None = None,
     verify_ir: bool = False,
+    operators: Any = (),
 ) -> Program:
     """Compiles an ONNX model.
 
@@ -102,7 +103,7 @@ def compile(
     Raises IntaglioError; an error in the model names the node and what to do. Codes: docs/errors.md.
     """
     folder = Path(dump_ir) if dump_ir is not None else None
-    return compile_model(model, Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir))
+    return compile_model(model, Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir, operators))
 
 
 def compile_model(model: Any, options: Options, progress: Progress = lambda step: None) -> Program:
@@ -167,10 +168,10 @@ def level_text(model: Any, options: Options, level: str, progress: Progress = la
     return found[0]
 
 
-def read_model(model: Any, dims: Mapping[str, int] | None = None) -> ImportedModel:
+def read_model(model: Any, dims: Mapping[str, int] | None = None, operators: Any = ()) -> ImportedModel:
     """A model in the onnx dialect, as imported. Raises IntaglioError, ImportFailed with every problem found."""
     with internal_errors(Place()), undisturbed():
-        return import_model(load_model(model), dims=dims)
+        return import_model(load_model(model), dims=dims, operators=operators)
 
 
 def load(path: str | os.PathLike[str], *, num_threads: int = 1) -> Session:
@@ -192,6 +193,7 @@ class InferenceSession:
         cpu: str = "host",
         dims: Mapping[str, int] | None = None,
         opt_level: int = 3,
+        operators: Any = (),
     ) -> None:
         """model: as `compile` takes it, or the path of a shared library that `Program.save` wrote (.so).
 
@@ -200,7 +202,7 @@ class InferenceSession:
         if isinstance(model, str | os.PathLike) and os.fspath(model).endswith(".so"):
             self._session = load(model, num_threads=num_threads)
         else:
-            self._session = compile(model, cpu=cpu, dims=dims, opt_level=opt_level).session(num_threads=num_threads)
+            self._session = compile(model, cpu=cpu, dims=dims, opt_level=opt_level, operators=operators).session(num_threads=num_threads)
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: object = None) -> list[Any]:
         """The outputs named, all of them for None, as arrays. Errors: see `Session.run`. run_options: taken and ignored."""
@@ -237,7 +239,7 @@ def _lowered(
     loaded = load_model(model)
     name = loaded.path.stem if loaded.path else ""
     begin("import")
-    imported = import_model(loaded, dims=options.dims)
+    imported = import_model(loaded, dims=options.dims, operators=options.operators)
     # The message may be as large as all weights together; from here on the arrays are enough.
     del loaded, model
 

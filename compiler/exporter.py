@@ -26,6 +26,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from ..dialects.custom import KernelOp
 from ..dialects.onnx import DOMAINS
 from ..dialects.onnx.base import OnnxOp, WeightAttr
 from ..dialects.onnx.control import YieldOp
@@ -106,7 +107,7 @@ class _Names:
 
     def _node(self, op: OnnxOp) -> NodeProto:
         sig = signature(type(op))
-        domain = DOMAINS[op.name.split(".", 1)[0]]
+        domain = op.DOMAIN if isinstance(op, KernelOp) else DOMAINS[op.name.split(".", 1)[0]]
         self.domains.add(domain)
         node = NodeProto(op_type=op.op_type, domain=domain, name=self._node_name(op))
         node.input.extend(self._listed(op, sig.operands))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..backends.target import Target, named_target
 from ..errors import IntaglioError
@@ -19,7 +20,8 @@ class Options:
     target: "cpu", the name of a target that an installed package offers, or a `Target`; cpu: the processor for target "cpu", "host"
     or LLVM's name of one; dims: sizes for open dimensions by name, fixed for good; opt_level: how hard LLVM works, 0 to 3; name: what
     the C functions' names start with, by default the model file's; dump_ir: a folder for every level's text; verify_ir: check the IR
-    at every level, for work on the compiler itself.
+    at every level, for work on the compiler itself; operators: operators of the user's own, as `@operator` and `@decomposition` make
+    them, or modules and Python files that hold such.
     """
 
     target: str | Target = "cpu"
@@ -29,6 +31,7 @@ class Options:
     name: str | None = None
     dump_ir: Path | None = None
     verify_ir: bool = False
+    operators: Any = ()
 
     def __post_init__(self) -> None:
         if self.opt_level not in OPT_LEVELS:

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("info", help="show a model's inputs, outputs, operators, and which are not supported")
     _model(one, "the .onnx file")
-    _dims(one)
+    _reading(one)
 
     one = commands.add_parser("check", help="report everything that keeps a model from being compiled")
     _model(one, "the .onnx file")
@@ -68,14 +68,17 @@ def _model(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("model", type=Path, help=what)
 
 
-def _dims(command: argparse.ArgumentParser) -> None:
+def _reading(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dim", dest="dims", type=named_number, action="append", default=[], metavar="NAME=N", help="fix an open dimension for good"
+    )
+    command.add_argument(
+        "--operators", type=Path, action="append", default=[], metavar="FILE.py", help="declarations of custom operators; it is run"
     )
 
 
 def _options(command: argparse.ArgumentParser) -> None:
-    _dims(command)
+    _reading(command)
     command.add_argument("--target", default="cpu", help='"cpu", or a target that an installed package offers')
     command.add_argument("--cpu", default="host", help='the processor: "host", x86-64-v3, neoverse-v1, .. (default host)')
     command.add_argument("-O", dest="opt_level", type=int, choices=range(4), default=3, help="how hard LLVM works (default 3)")

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from ...dialects.onnx.base import OnnxOp
 from ...passes.onnx_to_linalg import main_function
-from ...passes.onnx_to_linalg.registry import LOWERINGS
+from ...passes.onnx_to_linalg.registry import lowering_of
 from ..driver import read_model
 from ..importer import ImportedModel, ValueInfo
 from .show import compiling, out, scaled, shape_text, table
@@ -17,7 +17,7 @@ from .show import compiling, out, scaled, shape_text, table
 
 def run(asked: argparse.Namespace) -> int:
     with compiling(asked.model.name):
-        imported = read_model(asked.model, dict(asked.dims))
+        imported = read_model(asked.model, dict(asked.dims), asked.operators)
     opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in imported.opsets.items())
     producer = f", written by {imported.producer}" if imported.producer else ""
     out.print(f"[bold]{escape(asked.model.name)}[/]: operator sets {escape(opsets + producer)}")
@@ -45,7 +45,7 @@ def _print_operators(imported: ImportedModel) -> list[str]:
     """The operators with their number; returns those without a lowering."""
     ops = [op for op in main_function(imported.module).walk() if isinstance(op, OnnxOp) and not op.name.endswith(".yield")]
     counts = Counter(op.op_type for op in ops)
-    missing = sorted({op.op_type for op in ops if type(op) not in LOWERINGS})
+    missing = sorted({op.op_type for op in ops if lowering_of(type(op)) is None})
     shown = table("operator", "nodes", right=("nodes",))
     for name, count in counts.most_common():
         shown.add_row(f"[red]{escape(name)}[/]" if name in missing else escape(name), str(count))

@@ -17,7 +17,8 @@ from .show import compiling
 
 def options_of(asked: argparse.Namespace) -> Options:
     """The options that the command line gives."""
-    return Options(asked.target, asked.cpu, dict(asked.dims), asked.opt_level, getattr(asked, "name", None), asked.dump_ir, asked.verify_ir)
+    name = getattr(asked, "name", None)
+    return Options(asked.target, asked.cpu, dict(asked.dims), asked.opt_level, name, asked.dump_ir, asked.verify_ir, asked.operators)
 
 
 def open_session(asked: argparse.Namespace) -> Session:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from xdsl.dialects import func
@@ -19,6 +20,7 @@ from ...errors import IntaglioError
 from ...proto.files import LoadedModel
 from ...proto.onnx_pb2 import ModelProto, ValueInfoProto
 from .build import GraphBuilder, value_hint
+from .custom import Operators
 from .functions import Functions
 from .graph import Graph, GraphReader, Node, domain_of, initializer_name
 from .opset import NEWEST
@@ -52,19 +54,19 @@ class ImportedModel:
     producer: str
 
 
-def import_model(loaded: LoadedModel, *, dims: Mapping[str, int] | None = None) -> ImportedModel:
+def import_model(loaded: LoadedModel, *, dims: Mapping[str, int] | None = None, operators: Any = ()) -> ImportedModel:
     """Imports a model that `load_model` gave; the protobuf message is only read.
 
     dims: sizes for dimensions by their name in the model (or "INPUT_dAXIS" for a nameless one), fixed for good.
-    Raises ImportFailed with every problem found.
+    operators: those of the user; see `Operators`, whose errors are raised at once. Raises ImportFailed with every problem found.
     """
-    return _Import(loaded).run(dims)
+    return _Import(loaded, Operators(operators)).run(dims)
 
 
 class _Import:
     """One run: what its steps share."""
 
-    def __init__(self, loaded: LoadedModel) -> None:
+    def __init__(self, loaded: LoadedModel, operators: Operators) -> None:
         self.loaded = loaded
         self.model: ModelProto = loaded.model
         self.problems: list[IntaglioError] = []
@@ -72,7 +74,7 @@ class _Import:
         self.shapes = Shapes(self.weights)
         self.reader = GraphReader(loaded.base_dir, self.problems.append)
         self.functions = Functions(self.model.functions, self.reader)
-        self.builder = GraphBuilder(self.reader, self.functions, self.shapes, self.weights, self.problems.append)
+        self.builder = GraphBuilder(self.reader, self.functions, self.shapes, self.weights, self.problems.append, operators)
         self.block = Block()
         self.scope = Scope(self.block)
         self.inputs: list[ValueInfo] = []
@@ -222,7 +224,7 @@ class _Import:
 def _unknown(domain: str, op_type: str, nodes: Sequence[Node]) -> ImportProblem:
     count = f"{len(nodes)} node{'s' if len(nodes) > 1 else ''}"
     where = f"of domain {domain}" if domain else "of ONNX"
-    hint = "register it as a custom operator, or give the model a function of this name"
+    hint = "Declare it as a custom operator and give that by operators=, or give the model a function of this name."
     if domain in NEWEST:
         hint = "is its name spelled right? Operators that were experimental and withdrawn are not read"
     return ImportProblem(

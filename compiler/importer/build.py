@@ -20,6 +20,7 @@ from ...dialects.onnx.control import YieldOp
 from ...dialects.onnx.shapes import Shapes
 from ...errors import IntaglioError
 from ...proto.onnx_pb2 import SparseTensorProto, TensorProto
+from . import custom
 from .attributes import SEGMENTS, Signature, check_attributes, properties, segment_sizes, signature, tensor_attribute
 from .functions import MAX_DEPTH, MAX_NODES, Function, Functions, Key
 from .graph import CURRENT, Graph, GraphReader, Name, Node, initializer_name
@@ -61,9 +62,11 @@ class GraphBuilder:
         shapes: Shapes,
         weights: dict[str, np.ndarray],
         report: Callable[[IntaglioError], None],
+        operators: custom.Operators | None = None,
     ) -> None:
         self.reader = reader
         self.functions = functions
+        self.operators = operators or custom.Operators()
         self.shapes = shapes
         self.weights = weights
         self._report = report
@@ -157,11 +160,7 @@ class GraphBuilder:
     def node(self, node: Node, scope: Scope) -> None:
         """Builds one node; whatever is wrong with it is reported and its outputs are broken."""
         try:
-            function = self.functions.find(node)
-            if function is not None:
-                self._call(node, function, scope)
-            else:
-                self._operator(node, scope)
+            self.build(node, scope)
         except _Broken:
             pass
         except IntaglioError as error:
@@ -169,6 +168,14 @@ class GraphBuilder:
         except Exception as error:  # a defect of ours must still name the node that met it
             self.report(_internal(error, node.op_type, node.label))
         scope.break_names(node.outputs)
+
+    def build(self, node: Node, scope: Scope) -> None:
+        """Builds one node, a call of a function or an operator. Raises IntaglioError, or _Broken for what is reported already."""
+        function = self.functions.find(node)
+        if function is not None:
+            self._call(node, function, scope)
+        else:
+            self._operator(node, scope)
 
     def values(self, node: Node, scope: Scope) -> None:
         """Checks that every name the node uses is defined. Raises _Broken where one is at fault."""
@@ -194,6 +201,12 @@ class GraphBuilder:
             if node.version < before:
                 adapt(node, tools)
         key = node.domain, node.op_type
+        if key not in OPERATORS and (own := self.operators.find(node)) is not None:
+            if own.kernel_op is not None:
+                self.emit(node, scope, own.kernel_op)
+            else:
+                custom.expand(self, node, own, scope)
+            return
         if key not in OPERATORS:
             raise node.problem("ITG1004", f"the operator was withdrawn before operator set {node.version}", "export the model again")
         self.emit(node, scope)
@@ -203,7 +216,7 @@ class GraphBuilder:
     def _is_known(self, node: Node) -> bool:
         """Notes a node whose operator, or whose operator set's version, is not known."""
         key = node.domain, node.op_type
-        if key not in OPERATORS and not known_before(*key):
+        if key not in OPERATORS and not known_before(*key) and not self.operators.knows(node):
             self.unknown.setdefault(key, []).append(node)
             return False
         if node.version < 1:
@@ -230,14 +243,17 @@ class GraphBuilder:
             for each in inner:
                 self._scan(each)
 
-    def emit(self, node: Node, scope: Scope) -> None:
-        """Builds a node of the newest meaning. Raises IntaglioError, or _Broken where a subgraph is at fault."""
+    def emit(self, node: Node, scope: Scope, own: type[OnnxOp] | None = None) -> None:
+        """Builds a node of the newest meaning. Raises IntaglioError, or _Broken where a subgraph is at fault.
+
+        own: the class of an operator that is not ONNX's.
+        """
         if node.op_type == "Constant" and not node.domain:
             _settle_constant(node)
-        cls = OPERATORS[node.domain, node.op_type]
+        cls = own or OPERATORS[node.domain, node.op_type]
         sig = signature(cls)
         check_attributes(node, sig)
-        operands, sizes = self._operands(node, sig, scope)
+        operands, sizes = self.operands(node, sig, scope)
         if cls.name == "onnx.If" and not scope.repeated and self._take_branch(node, operands, scope):
             return
         relations = len(self.shapes.relations)
@@ -288,7 +304,7 @@ class GraphBuilder:
             raise
         return op.results
 
-    def _operands(self, node: Node, sig: Signature, scope: Scope) -> tuple[list[SSAValue], tuple[int, ...]]:
+    def operands(self, node: Node, sig: Signature, scope: Scope) -> tuple[list[SSAValue], tuple[int, ...]]:
         """The operands in order and how many there are for each declared input."""
         _check_counts(node, sig)
         values: list[SSAValue] = []

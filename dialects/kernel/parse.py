@@ -125,7 +125,7 @@ class Kernel:
     def parameters(self) -> tuple[Parameter, ...]:
         source = self.source
         check_signature(source)
-        hints = _annotations(source)
+        hints = annotations_of(source)
         return tuple(_parameter(source, p, hints.get(p.name, MISSING)) for p in inspect.signature(source.function).parameters.values())
 
 
@@ -164,7 +164,7 @@ def check_signature(source: Source) -> None:
         source.fail("ITG6002", source.tree, "takes *, ** or keyword-only parameters", "Name every parameter.")
 
 
-def _annotations(source: Source) -> dict[str, Any]:
+def annotations_of(source: Source) -> dict[str, Any]:
     """Annotations as objects; those that are text are looked up in every scope that the function sees."""
     try:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from ...errors import IntaglioError, UnsupportedError
 from ..scalar import INDEX, ScalarBuilder, storage
 from .builder import Lowering, Tensor, element_type
 from .contents import known_results
-from .registry import LOWERINGS
+from .registry import lowering_of
 from .sweep import sweep
 from .unsupported import is_operator, lower_gathering, missing_lowerings, raise_problems
 
@@ -77,7 +77,7 @@ def lower_op(b: Lowering, op: OnnxOp) -> None:
         for relation in b.shapes.relations:
             if relation.op is op:
                 _check_relation(b, relation)
-        results = known_results(b, op) or LOWERINGS[type(op)](b, op, *_operands(b, op))
+        results = known_results(b, op) or _lowering(op)(b, op, *_operands(b, op))
     except IntaglioError as error:
         if error.node is None and error.subject == "":
             raise type(error)(error.code, error.message, subject=op.op_type, node=op.node, hint=error.hint) from error
@@ -85,6 +85,12 @@ def lower_op(b: Lowering, op: OnnxOp) -> None:
     finally:
         b.op = outer
     _record(b, op, results)
+
+
+def _lowering(op: OnnxOp) -> Callable[..., Any]:
+    found = lowering_of(type(op))
+    assert found is not None  # `missing_lowerings` has looked
+    return found
 
 
 def _record(b: Lowering, op: OnnxOp, results: Any) -> None:

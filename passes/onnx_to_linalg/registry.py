@@ -26,3 +26,8 @@ def lower(*classes: type[OnnxOp]) -> Callable[[_F], _F]:
         return function
 
     return register
+
+
+def lowering_of(cls: type[OnnxOp]) -> Callable[..., Any] | None:
+    """The lowering of an operator class: its own, else that of a base, which classes made for custom operators share."""
+    return next((LOWERINGS[base] for base in cls.__mro__ if base in LOWERINGS), None)

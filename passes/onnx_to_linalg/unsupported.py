@@ -9,7 +9,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects.onnx.base import OnnxOp
 from ...errors import IntaglioError, UnsupportedError
-from .registry import LOWERINGS
+from .registry import lowering_of
 
 # A size that is missing because its operator was refused is no news.
 _FOLLOWS = {"ITG3010", "ITG3011"}
@@ -28,7 +28,7 @@ def missing_lowerings(main: func.FuncOp) -> list[IntaglioError]:
     """An error for each operator without a lowering, which names one of its nodes."""
     missing: dict[str, list[str]] = {}
     for op in main.walk():
-        if is_operator(op) and type(op) not in LOWERINGS:
+        if is_operator(op) and isinstance(op, OnnxOp) and lowering_of(type(op)) is None:
             missing.setdefault(op.name, []).append(getattr(op, "node", None) or "?")
     return [UnsupportedError("ITG3000", _without_lowering(nodes), subject=name) for name, nodes in missing.items()]
 
@@ -77,7 +77,7 @@ def _without_lowering(nodes: list[str]) -> str:
 
 
 def _lacks_lowering(op: OnnxOp) -> bool:
-    return any(is_operator(inner) and type(inner) not in LOWERINGS for inner in op.walk())
+    return any(isinstance(inner, OnnxOp) and is_operator(inner) and lowering_of(type(inner)) is None for inner in op.walk())
 
 
 def _reads(op: OnnxOp, broken: set[SSAValue]) -> bool:

@@ -1,0 +1,4 @@
+"""What the families of this folder share: the domain and sets of element types."""
+
+DOMAIN = "com.microsoft"
+FLOATS = ("float", "float16", "double", "bfloat16")
