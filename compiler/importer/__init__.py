@@ -22,7 +22,7 @@ from ...proto.onnx_pb2 import ModelProto, ValueInfoProto
 from .build import GraphBuilder, value_hint
 from .custom import Operators
 from .functions import Functions
-from .graph import Graph, GraphReader, Node, domain_of, initializer_name
+from .graph import Graph, GraphReader, Name, Node, domain_of, initializer_name
 from .opset import NEWEST
 from .problems import CODES, ImportFailed, ImportProblem, listed
 from .scope import Scope
@@ -91,7 +91,8 @@ class _Import:
         if symbols.unused:
             self.problems.append(_unused(symbols.unused, self.inputs))
         self.builder.open(graph, self.scope, list(self.defaults))
-        self.builder.nodes(graph.nodes, graph.broken, self.scope)
+        self.builder.ranks = _declared_ranks(graph)
+        self.builder.nodes(graph.nodes, graph.broken, self.scope, [o.name for o in graph.outputs])
         values = self.builder.outputs(graph, self.scope)
         self._report_unknown(opsets)
         outputs = [self._output(info, v) for info, v in zip(graph.outputs, values or (), strict=False)]
@@ -240,6 +241,12 @@ def _unused(names: set[str], inputs: Sequence[ValueInfo]) -> ImportProblem:
         subject="dimension override",
         hint=f"the model's are {listed(known)}" if known else "all of the model's dimensions are fixed",
     )
+
+
+def _declared_ranks(graph: Graph) -> dict[Name, int]:
+    """The ranks of the outputs whose shapes are declared."""
+    tensors = ((info.name, info.type.tensor_type) for info in graph.outputs)
+    return {name: len(tensor.shape.dim) for name, tensor in tensors if tensor.HasField("shape")}
 
 
 def _check_default(default: np.ndarray | None, element: ElementType, dims: Sequence[int | str]) -> None:

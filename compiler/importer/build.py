@@ -7,8 +7,9 @@ another word, so one run reports every independent fault of a model.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from xdsl.dialects.builtin import NameLoc, NoneAttr, NoneType, StringAttr, TensorType
@@ -16,12 +17,13 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from ...dialects.onnx import OPERATORS
 from ...dialects.onnx.base import OnnxOp, Typed, container_of
-from ...dialects.onnx.control import YieldOp
+from ...dialects.onnx.control import IfOp, YieldOp
 from ...dialects.onnx.shapes import Shapes
-from ...errors import IntaglioError
+from ...errors import IntaglioError, ShapeError
 from ...proto.onnx_pb2 import SparseTensorProto, TensorProto
 from . import custom
 from .attributes import SEGMENTS, Signature, check_attributes, properties, segment_sizes, signature, tensor_attribute
+from .branches import Broken, Failure, Postponed, build_if
 from .functions import MAX_DEPTH, MAX_NODES, Function, Functions, Key
 from .graph import CURRENT, Graph, GraphReader, Name, Node, initializer_name
 from .opset import ADAPTERS, known_before
@@ -31,6 +33,8 @@ from .scope import Found, Missing, Scope
 from .subgraphs import enter_arguments
 from .tools import NodeTools
 from .types import describe
+
+_T = TypeVar("_T")
 
 _UNTYPED = NoneType()
 """The type of a result until inference has told it."""
@@ -48,12 +52,9 @@ _CONSTANT_ATTRIBUTES: dict[str, tuple[type, Callable[[Any], np.ndarray]]] = {
 """What holds a Constant's value: the Python type of the attribute, and its array."""
 
 
-class _Broken(Exception):
-    """A node depends on something that is already reported."""
-
-
 class GraphBuilder:
-    """Turns decoded nodes into operations. `weights` takes the arrays that the IR refers to by id."""
+    """Turns decoded nodes into operations. `weights` takes the arrays that the IR refers to by id; `ranks` are those that the model
+    declares of its outputs."""
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class GraphBuilder:
         self.unimported: dict[str, list[Node]] = {}
         self._budget = MAX_NODES
         self._scanned: set[Key] = set()
+        self.ranks: dict[Name, int] = {}
 
     def report(self, error: IntaglioError) -> None:
         self.faults += 1
@@ -94,16 +96,17 @@ class GraphBuilder:
                 continue
             scope.pending[name] = tensor
 
-    def nodes(self, nodes: Sequence[Node], broken: Sequence[Name], scope: Scope) -> None:
-        """Builds the nodes of one graph or function body in an order that works."""
+    def nodes(self, nodes: Sequence[Node], broken: Sequence[Name], scope: Scope, needed: Collection[Name]) -> None:
+        """Builds the nodes of one graph or function body in an order that works; the names `needed` are read afterwards."""
         ordered, stuck, cycle = in_order(nodes, {*scope.names, *scope.pending})
         if cycle is not None:
             self.report(cycle)
         scope.break_names([*broken, *(o for node in stuck for o in node.outputs)])
         for node in stuck:
             self._scan(node)
-        for node in ordered:
-            self.node(node, scope)
+        scope.following, scope.needed = deque(ordered), needed
+        while scope.following:
+            self.node(scope.following.popleft(), scope)
 
     def outputs(self, graph: Graph, scope: Scope) -> list[SSAValue] | None:
         """The values of a graph's outputs, or None where some are broken; undefined ones are reported."""
@@ -143,7 +146,7 @@ class GraphBuilder:
         """A Constant at the end of the scope's block."""
         node = Node("Constant", "", [], [name], {"value": array}, CURRENT, name)
         stored = {"value": tensor_attribute(array, lambda a: self.store(name, a))}
-        (value,) = self._operation(OPERATORS["", "Constant"], node, [], (), stored, [], (1,), scope)
+        (value,) = self.operation(OPERATORS["", "Constant"], node, [], (), stored, [], (1,), scope)
         return value
 
     def store(self, hint: str, array: np.ndarray) -> str:
@@ -161,7 +164,9 @@ class GraphBuilder:
         """Builds one node; whatever is wrong with it is reported and its outputs are broken."""
         try:
             self.build(node, scope)
-        except _Broken:
+        except Postponed:
+            return
+        except Broken:
             pass
         except IntaglioError as error:
             self.report(_named(error, node))
@@ -170,7 +175,7 @@ class GraphBuilder:
         scope.break_names(node.outputs)
 
     def build(self, node: Node, scope: Scope) -> None:
-        """Builds one node, a call of a function or an operator. Raises IntaglioError, or _Broken for what is reported already."""
+        """Builds one node, a call of a function or an operator. Raises IntaglioError, or Broken for what is reported already."""
         function = self.functions.find(node)
         if function is not None:
             self._call(node, function, scope)
@@ -178,7 +183,7 @@ class GraphBuilder:
             self._operator(node, scope)
 
     def values(self, node: Node, scope: Scope) -> None:
-        """Checks that every name the node uses is defined. Raises _Broken where one is at fault."""
+        """Checks that every name the node uses is defined. Raises Broken where one is at fault."""
         found = {name: self.lookup(name, scope) for name in node.names_used()}
         undefined = [name for name, value in found.items() if value is Missing.UNDEFINED]
         if undefined:
@@ -188,12 +193,12 @@ class GraphBuilder:
             )
         if Missing.BROKEN in found.values():
             self._scan(node)
-            raise _Broken
+            raise Broken
 
     def _operator(self, node: Node, scope: Scope) -> None:
         if not self._is_known(node):
             self._scan_below(node, None)
-            raise _Broken
+            raise Broken
         self.values(node, scope)
         node.inputs = [name if name and self.lookup(name, scope) is not Missing.ABSENT else "" for name in node.inputs]
         tools = NodeTools(self, node, scope)
@@ -244,7 +249,7 @@ class GraphBuilder:
                 self._scan(each)
 
     def emit(self, node: Node, scope: Scope, own: type[OnnxOp] | None = None) -> None:
-        """Builds a node of the newest meaning. Raises IntaglioError, or _Broken where a subgraph is at fault.
+        """Builds a node of the newest meaning. Raises IntaglioError, or Broken where a subgraph is at fault.
 
         own: the class of an operator that is not ONNX's.
         """
@@ -254,8 +259,8 @@ class GraphBuilder:
         sig = signature(cls)
         check_attributes(node, sig)
         operands, sizes = self.operands(node, sig, scope)
-        if cls.name == "onnx.If" and not scope.repeated and self._take_branch(node, operands, scope):
-            return
+        if cls is IfOp:
+            return build_if(self, node, operands[0], scope)
         relations = len(self.shapes.relations)
         regions = [self._region(node, name, operands, scope) for name in sig.regions if name in node.attributes]
         if sig.regions:
@@ -265,13 +270,13 @@ class GraphBuilder:
         if sig.counts_regions:
             props[SEGMENTS[2]] = segment_sizes(tuple(int(name in node.attributes) for name in sig.regions))
         counts = _result_counts(node, sig)
-        results = self._operation(cls, node, operands, sizes, props, regions, counts, scope)
+        results = self.operation(cls, node, operands, sizes, props, regions, counts, scope)
         names = _result_names(node, sig)
         for name, value in zip(names, results, strict=True):
             if name:
                 scope.define(name, value, node)
 
-    def _operation(
+    def operation(
         self,
         cls: type[OnnxOp],
         node: Node,
@@ -319,11 +324,45 @@ class GraphBuilder:
                 raise node.problem("ITG1006", f"input {what} (number {index + 1}) is missing")
             for name, value in zip((n for n in names if n), found, strict=True):
                 if not isinstance(value, SSAValue):
-                    raise _Broken
+                    raise Broken
                 _check_type(node, what, name, value.type, constraint, bound)
                 values.append(value)
             sizes.append(len(found))
         return values, tuple(sizes)
+
+    def attempted(self, build: Callable[[], _T]) -> _T | Failure:
+        """What `build` makes; or, if that fails, why: then nothing is reported, and what it noted is gone."""
+        outer, faults, relations = self._report, self.faults, len(self.shapes.relations)
+        unknown, unimported = self.unknown, self.unimported
+        errors: list[IntaglioError] = []
+        self._report, self.unknown, self.unimported = errors.append, {}, {}
+        try:
+            return build()
+        except Broken:
+            pass
+        except IntaglioError as error:
+            errors.append(error)
+        finally:
+            failure = Failure(errors, self.unknown, self.unimported)
+            self._report, self.faults, self.unknown, self.unimported = outer, faults, unknown, unimported
+        del self.shapes.relations[relations:]
+        return failure
+
+    def report_all(self, failure: Failure) -> None:
+        """Reports what kept something from being built, once nothing else is left to try."""
+        for error in failure.errors:
+            self.report(error)
+        for key, nodes in failure.unknown.items():
+            self.unknown.setdefault(key, []).extend(nodes)
+        for domain, nodes in failure.unimported.items():
+            self.unimported.setdefault(domain, []).extend(nodes)
+
+    def check_rank(self, node: Node, name: Name, value: SSAValue, scope: Scope) -> None:
+        """Raises ShapeError where a value that is an output of the model is not of the rank that it is declared of."""
+        shape, declared = self.shapes.get(value), self.ranks.get(name) if not scope.chain else None
+        if shape is not None and declared is not None and len(shape) != declared:
+            message = f'output "{name}" has rank {len(shape)}, and is declared with rank {declared}'
+            raise ShapeError("ITG2140", message, subject=node.op_type, node=node.label)
 
     # -- subgraphs and functions
 
@@ -339,32 +378,12 @@ class GraphBuilder:
             argument.name_hint = value_hint(info.name)
             inner.names[info.name] = argument
         self.open(graph, inner)
-        self.nodes(graph.nodes, graph.broken, inner)
+        self.nodes(graph.nodes, graph.broken, inner, [o.name for o in graph.outputs])
         values = self.outputs(graph, inner)
         if values is None or self.faults > before:
-            raise _Broken
+            raise Broken
         block.add_op(YieldOp.create(operands=values))
         return Region(block)
-
-    def _take_branch(self, node: Node, operands: Sequence[SSAValue], scope: Scope) -> bool:
-        """Puts the branch of an If whose condition is known in its place: exporters leave branches whose shapes cannot be."""
-        cond = self.shapes.constant(operands[0])
-        if cond is None or cond.size != 1:
-            return False
-        graph: Graph = node.attributes["then_branch" if cond.item() else "else_branch"]
-        if graph.inputs or len(graph.outputs) != len(node.outputs):
-            return False
-        inner = scope.within(node, scope.block)
-        before = self.faults
-        self.open(graph, inner)
-        self.nodes(graph.nodes, graph.broken, inner)
-        values = self.outputs(graph, inner)
-        if values is None or self.faults > before:
-            raise _Broken
-        for name, value in zip(node.outputs, values, strict=True):
-            if name:
-                scope.define(name, value, node)
-        return True
 
     def _call(self, call: Node, function: Function, scope: Scope) -> None:
         """Expands a call in place: the function's names live in a scope of their own."""
@@ -381,7 +400,7 @@ class GraphBuilder:
             given = call.inputs[index] if index < len(call.inputs) else ""
             inner.names[name] = self.lookup(given, scope) if given else Missing.ABSENT
         before = self.faults
-        self.nodes(nodes, function.broken, inner)
+        self.nodes(nodes, function.broken, inner, function.outputs)
         for name, inside in zip(call.outputs, function.outputs, strict=False):
             found = self.lookup(inside, inner)
             if found is Missing.UNDEFINED or found is Missing.ABSENT:
@@ -389,7 +408,7 @@ class GraphBuilder:
             if name:
                 scope.define(name, found, call)
         if self.faults > before:
-            raise _Broken
+            raise Broken
 
 
 def _settle_constant(node: Node) -> None:

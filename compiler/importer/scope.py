@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -30,7 +31,8 @@ class Scope:
     """One level of names. A subgraph sees its parent's; a function body sees only its own.
 
     block: where operations go; pending: initialisers that nothing has used yet; chain: the functions being expanded;
-    repeated: whether the block runs more than once, so that what is known of its values may be of the first time only.
+    repeated: whether the block runs more than once, so that what is known of its values may be of the first time only;
+    following: the nodes that wait; needed: names that are read when all are built.
     """
 
     block: Block
@@ -40,6 +42,8 @@ class Scope:
     chain: tuple[Key, ...] = ()
     repeated: bool = False
     depth: int = 0
+    following: deque[Node] = field(default_factory=deque)
+    needed: Collection[Name] = ()
 
     def within(self, node: Node, block: Block, *, repeated: bool = False) -> Scope:
         """The scope of one of the node's subgraphs. Raises ImportProblem (ITG1010) where it is nested too deep."""

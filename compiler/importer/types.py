@@ -15,6 +15,8 @@ from .problems import ImportProblem
 
 _MAX_RANK = 64
 _MAX_NESTED_TYPES = 8
+_NAMELESS = frozenset(("?", "*", "-1", "None"))
+"""What some exporters write where they know no name: two dimensions of it have nothing to do with each other."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def declared_dims(shape: TensorShapeProto) -> tuple[int | str, ...]:
     found: list[int | str] = []
     for axis, dim in enumerate(shape.dim):
         if dim.WhichOneof("value") != "dim_value":
-            found.append(dim.dim_param)
+            found.append("" if dim.dim_param in _NAMELESS else dim.dim_param)
         elif dim.dim_value < -1:
             raise ImportProblem("ITG1008", f"dimension {axis} is {dim.dim_value}", hint="sizes are 0 or more")
         else:

@@ -10,6 +10,7 @@ import numpy as np
 from typing_extensions import override
 from xdsl.ir import Block, Operation, SSAValue
 
+from ...dialects.guard import RequireOp
 from ...dialects.onnx import elementwise, indexing, reshaping, slicing, tensor
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.control import YieldOp
@@ -170,7 +171,7 @@ def _erase_dead(block: Block) -> bool:
     """Removes operations whose results nobody uses; ONNX operators have no side effects."""
     changed = False
     for op in reversed(list(block.ops)):
-        if isinstance(op, OnnxOp) and not isinstance(op, YieldOp) and not any(r.uses for r in op.results):
+        if isinstance(op, OnnxOp) and not isinstance(op, RequireOp) and not any(r.uses for r in op.results):
             op.detach()
             op.erase()
             changed = True

@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, TensorType, i1
 from xdsl.ir import Block, Region, SSAValue
 
 from ...dialects import dispatch
+from ...dialects.guard import RequireOp
 from ...dialects.onnx.control import IfOp, LoopOp, RegionOp, ScanOp
 from ...dialects.onnx.dims import Shape, SymDim
 from ..scalar import BOOL, INDEX, INT64, ScalarBuilder
@@ -27,6 +28,13 @@ def if_(b: Lowering, op: IfOp, cond: Tensor) -> tuple[Tensor, ...]:
         return _arrive(b, op.outputs, results)
     values = b.if_(b.host_scalar(cond).value, lambda: _branch(b, op, "then_branch"), lambda: _branch(b, op, "else_branch"))
     return _arrive(b, op.outputs, values)
+
+
+@lower(RequireOp)
+def require(b: Lowering, op: RequireOp, cond: Tensor) -> tuple[()]:
+    held = b.host_scalar(cond).equals(bool(op.attr("holds")))
+    b.require(held.value, op.attr("code"), op.attr("message"))
+    return ()
 
 
 def _branch(b: Lowering, op: IfOp, name: str) -> list[SSAValue]:

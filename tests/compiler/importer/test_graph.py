@@ -191,6 +191,12 @@ def test_captured_values_count_for_the_order(imported: Import) -> None:
     assert kinds(imported(text)) == ["Constant", "Loop"]
 
 
+@pytest.mark.parametrize("unknown", ["?", "*", "-1", "None", ""])
+def test_what_exporters_write_for_no_name_is_none(unknown: str, imported: Import) -> None:
+    graph = model([node("Transpose", "x", "y", perm=[1, 0])], inputs={"x": [unknown, unknown]})
+    assert imported(graph).outputs[0].dims == ("x_d1", "x_d0")
+
+
 def test_an_if_of_known_condition_is_its_branch(imported: Import) -> None:
     """The branch not taken would not even infer: exporters leave such."""
     text = """
