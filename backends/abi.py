@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 """Counts up when a struct or the meaning of a field changes; a session refuses a module of another version."""
 
 IMAGE_FORMAT = "intaglio-cpu-1"
@@ -206,6 +206,16 @@ OPTIONS = Struct(
         Field("int64_t", "size", "sizeof(intaglio_options)"),
         Field("intaglio_device *", "device", "what to run on; NULL for the CPU"),
         Field("const void *", "weights", "the weights, in place of those inside the module; NULL for these"),
+        Function(
+            "int32_t",
+            "decode_image",
+            _fields("void *context, const void *data, int64_t bytes, int64_t *height, int64_t *width, void *pixels"),
+            "decodes a JPEG, JPEG 2000, PNG, TIFF or WebP image in place of the libraries that a run opens for it; NULL for these.\n"
+            "     * Called with pixels NULL for the height and width, then with room for height * width * 3 bytes, red first.\n"
+            "     * Returns 0, 1 for data that is no image, 2 to leave it to the libraries after all; any other number ends the run",
+            of="",
+        ),
+        Field("void *", "decode_context", "what decode_image gets as its context"),
     ),
 )
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..dialects.onnx.types import BY_NUMBER
 from ..errors import IntaglioError, UnsupportedError
 from .abi import MODULE, MODULE_SYMBOL, OPTIONS, PORT, TENSOR, VERSION
+from .pillow import decode_image
 
 _Module, _Options, _Port, _Tensor = (struct.ctypes() for struct in (MODULE, OPTIONS, PORT, TENSOR))
 
@@ -148,6 +149,7 @@ class Session:
             size=ctypes.sizeof(_Options),
             device=ctypes.addressof(device.struct) if device is not None else None,
             weights=weights.ctypes.data if weights is not None else None,
+            decode_image=decode_image(),
         )
         status = self._module.create(ctypes.addressof(options), ctypes.addressof(instance))
         if status:

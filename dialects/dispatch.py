@@ -163,6 +163,25 @@ class AppendOp(IRDLOperation):
 
 
 @irdl_op_definition
+class DecodeImageOp(IRDLOperation):
+    """The pixels (height, width, 3) of an encoded image, red first, as the host decodes it; empty where it is none or has no host decoder.
+
+    JPEG, JPEG 2000, PNG, TIFF and WebP are the host's. Ends the run where the format is known, but no decoder of it is installed.
+    """
+
+    name = "dispatch.decode_image"
+    stream = operand_def(TensorType)
+    image = result_def(TensorType)
+    height = result_def(IndexType)
+    width = result_def(IndexType)
+
+    def __init__(self, stream: SSAValue) -> None:
+        assert isinstance(stream.type, TensorType)
+        image = TensorType(stream.type.element_type, [DYNAMIC_INDEX, DYNAMIC_INDEX, 3])
+        super().__init__(operands=[stream], result_types=[image, IndexType(), IndexType()])
+
+
+@irdl_op_definition
 class CallOp(IRDLOperation):
     """Runs a kernel: tensors in, index constants in, fresh tensors out. `workgroups` says over how many steps work may be split."""
 
@@ -328,6 +347,20 @@ def kernel_attributes() -> dict[str, Attribute]:
 
 DISPATCH = Dialect(
     "dispatch",
-    [WeightOp, TieShapeOp, ReshapeOp, SlabOp, InsertOp, AppendOp, CallOp, EntropyOp, RequireOp, AssertOp, YieldOp, ContractOp],
+    [
+        WeightOp,
+        TieShapeOp,
+        ReshapeOp,
+        SlabOp,
+        InsertOp,
+        AppendOp,
+        DecodeImageOp,
+        CallOp,
+        EntropyOp,
+        RequireOp,
+        AssertOp,
+        YieldOp,
+        ContractOp,
+    ],
     [],
 )

@@ -214,6 +214,22 @@ class CheckOp(IRDLOperation):
 
 
 @irdl_op_definition
+class DecodeImageOp(IRDLOperation):
+    """The pixels (height, width, 3) of an encoded image of `bytes`, red first, decoded by the host; 0 by 0 where it cannot be."""
+
+    name = "hal.decode_image"
+    stream = operand_def(BufferType)
+    bytes = operand_def(IndexType)
+    image = result_def(BufferType)
+    height = result_def(IndexType)
+    width = result_def(IndexType)
+    assembly_format = "$stream `,` $bytes attr-dict"
+
+    def __init__(self, stream: SSAValue, bytes: SSAValue) -> None:
+        super().__init__(operands=[stream, bytes], result_types=[BUFFER, IndexType(), IndexType()])
+
+
+@irdl_op_definition
 class RequireOp(IRDLOperation):
     """Fails the run unless the condition holds. code: "ITG" and four digits; the op's location names the node."""
 
@@ -246,6 +262,7 @@ HAL = Dialect(
         EntropyOp,
         StatusOp,
         CheckOp,
+        DecodeImageOp,
         RequireOp,
     ],
     [BufferType],

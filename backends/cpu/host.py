@@ -214,6 +214,16 @@ def check(e: HostEmitter, op: hal.CheckOp) -> None:
     e.step("check", f", ptr {e.text(_about(op, message))}")
 
 
+def decode_image(e: HostEmitter, op: hal.DecodeImageOp) -> None:
+    handle, offset = e.buffer(op.stream)
+    place, dims = e.alloca("ptr", 1, 8), e.alloca("i64", 2, 8)
+    about = e.text(_about(op, ""))
+    e.step("decode_image", f", ptr {handle}, i64 {offset}, {e.typed(op.bytes)}, ptr {about}, ptr {place}, ptr {dims}")
+    e.bind_buffer(op.image, e.let(f"load ptr, ptr {place}, align 8"), "0")
+    e.assign(op.height, f"load i64, ptr {dims}, align 8")
+    e.assign(op.width, f"load i64, ptr {e.offset(dims, 'i64', 1)}, align 8")
+
+
 def require(e: HostEmitter, op: hal.RequireOp) -> None:
     go, leave = e.fresh_label("go"), e.fresh_label("leave")
     e.line(f"br i1 {e.value(op.condition)}, label %{go}, label %{leave}")
@@ -241,5 +251,6 @@ HANDLERS: dict[type[Operation], Callable[[Any, Any], None]] = {
     hal.EntropyOp: entropy,
     hal.StatusOp: status,
     hal.CheckOp: check,
+    hal.DecodeImageOp: decode_image,
     hal.RequireOp: require,
 }

@@ -38,6 +38,8 @@ _STRUCTS = {
         "results": "[$OUTPUTS x %result]",
         "result_dims": "[$RESULT_DIMS x i64]",
         "symbols": "[$SYMBOLS x %symbol]",
+        "decode_image": "ptr",
+        "decode_context": "ptr",
         "error": f"[{ERROR_BYTES} x i8]",
     },
 }
@@ -86,10 +88,20 @@ read:
   %wish.device = load ptr, ptr %wish.device.at, align 8
   %wish.weights.at = FIELD(options, %options, weights)
   %wish.weights = load ptr, ptr %wish.weights.at, align 8
+  %wish.decode.at = FIELD(options, %options, decode_image)
+  %wish.decode = load ptr, ptr %wish.decode.at, align 8
+  %wish.context.at = FIELD(options, %options, decode_context)
+  %wish.context = load ptr, ptr %wish.context.at, align 8
   br label %choose
 choose:
   %device.wish = phi ptr [ null, %options.there ], [ %wish.device, %read ]
   %weights.wish = phi ptr [ null, %options.there ], [ %wish.weights, %read ]
+  %decode.wish = phi ptr [ null, %options.there ], [ %wish.decode, %read ]
+  %context.wish = phi ptr [ null, %options.there ], [ %wish.context, %read ]
+  %decode.at = FIELD(instance, %self, decode_image)
+  store ptr %decode.wish, ptr %decode.at, align 8
+  %context.at = FIELD(instance, %self, decode_context)
+  store ptr %context.wish, ptr %context.at, align 8
   %device.default = icmp eq ptr %device.wish, null
   %device = select i1 %device.default, ptr @cpu.device, ptr %device.wish
   %weights.default = icmp eq ptr %weights.wish, null

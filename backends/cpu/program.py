@@ -23,7 +23,7 @@ from ..llvm import Machine
 from ..llvm.emitter import quoted
 from ..llvm.machine import Optimised
 from ..session import HostedDevice, Session
-from . import device, instance
+from . import device, images, instance
 from .device import constant_text, cpu_device
 from .header import header
 from .host import HostEmitter
@@ -208,6 +208,10 @@ class _Text:
             e.emit_kernel(kernel, linkage="internal")
         e.emit_main(main)
         e.module_line(instance_functions(extent))
+        if any(isinstance(op, hal.DecodeImageOp) for op in main.walk()):
+            for declaration in images.LIBC:
+                self._declare(e, declaration)
+            e.module_line(images.image_functions())
         self._image(names)
         self._ports("inputs", self.inputs)
         self._ports("outputs", self.outputs)

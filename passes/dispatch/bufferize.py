@@ -294,6 +294,12 @@ class _Bufferizer:
         self.emit(hal.CopyOp(self.values[op.part], self._at(buffer, op.part, op.count)[0], bytes))
         self.values[op.result] = buffer
 
+    def _decode_image(self, op: dispatch.DecodeImageOp) -> None:
+        bytes = self.index(self.bytes(dims_of(op.stream), op.stream.type))
+        decoded = hal.DecodeImageOp(self.values[op.stream], bytes)
+        self.emit(decoded)
+        self.values.update(zip(op.results, decoded.results, strict=True))
+
     def _weight(self, op: dispatch.WeightOp) -> None:
         self.values[op.result] = self.emit(hal.WeightOp(op.id.data))
 
@@ -494,6 +500,7 @@ _HANDLERS: dict[type[Operation], Callable] = {
     dispatch.SlabOp: _Bufferizer._slab,
     dispatch.InsertOp: _Bufferizer._insert,
     dispatch.AppendOp: _Bufferizer._append,
+    dispatch.DecodeImageOp: _Bufferizer._decode_image,
     dispatch.WeightOp: _Bufferizer._weight,
     dispatch.EntropyOp: _Bufferizer._entropy,
     dispatch.RequireOp: _Bufferizer._require,

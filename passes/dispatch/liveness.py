@@ -106,6 +106,9 @@ class Liveness:
         elif isinstance(op, dispatch.AppendOp):
             # Not one of `storages`: it is allocated as it grows, and so are a loop's values of varying size.
             self._roots[op.result] = frozenset((Storage((), cast(TensorType, op.result.type), owned=True),))
+        elif isinstance(op, dispatch.DecodeImageOp):
+            # Nor is what the host makes.
+            self._roots[op.image] = frozenset((Storage((), cast(TensorType, op.image.type), owned=True),))
         elif isinstance(op, dispatch.WeightOp):
             self._own(op.result, owned=False)
         elif isinstance(op, dispatch.CallOp | linalg.GenericOp):

@@ -37,6 +37,8 @@ def dims_of(value: SSAValue) -> tuple[Size, ...]:
         return _fill_in(shape, list(owner.dims))
     if isinstance(owner, dispatch.InsertOp):
         return dims_of(owner.target)
+    if isinstance(owner, dispatch.DecodeImageOp):
+        return _fill_in(shape, [owner.height, owner.width])
     if isinstance(owner, dispatch.ContractOp):
         return _fill_in(shape, list(owner.result_dims))
     if isinstance(owner, dispatch.CallOp):

@@ -61,7 +61,7 @@ def machine() -> Machine:
     return Machine(level=1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def compile_program(machine: Machine) -> Compile:
     def compile_(source: str, weights: Mapping[str, np.ndarray] | None = None, **options: object) -> CpuProgram:
         return build(_parse(source), weights or {}, machine=machine, **options)  # pyright: ignore[reportArgumentType]
@@ -75,7 +75,7 @@ def add_program() -> str:
     return ADD_PROGRAM
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def add_kernel() -> str:
     return ADD
 
