@@ -95,8 +95,8 @@ class _Import:
         self.builder.nodes(graph.nodes, graph.broken, self.scope, [o.name for o in graph.outputs])
         values = self.builder.outputs(graph, self.scope)
         self._report_unknown(opsets)
-        outputs = [self._output(info, v) for info, v in zip(graph.outputs, values or (), strict=False)]
-        if not graph.outputs:
+        outputs = [self._output(info, v) for info, v in zip(self.model.graph.output, values or (), strict=False)]
+        if not self.model.graph.output:
             self.problems.append(ImportProblem("ITG1008", "the graph has no outputs", hint="there is nothing to compute"))
         if self.problems or values is None:
             raise ImportFailed(self.problems, self.loaded.name)
@@ -134,7 +134,7 @@ class _Import:
     def _arguments(self, graph: Graph, symbols: Symbols) -> None:
         initial = {initializer_name(t): t for t in graph.initializers}
         seen: set[str] = set()
-        for info in graph.inputs:
+        for info in self.model.graph.input:
             if info.name in initial and self.model.ir_version < _FIRST_IR_WITH_DEFAULTS:
                 continue
             try:

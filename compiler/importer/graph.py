@@ -120,13 +120,21 @@ class Node:
 
 
 @dataclass(slots=True)
+class Port:
+    """An input or output of a subgraph that an adapter adds, where the file has a ValueInfoProto; its type is open."""
+
+    name: Name
+    type: TypeProto = field(default_factory=TypeProto)
+
+
+@dataclass(slots=True)
 class Graph:
     """A graph or subgraph as it stands in the file, its nodes in the file's order."""
 
     name: str
     nodes: list[Node]
-    inputs: Sequence[ValueInfoProto]
-    outputs: Sequence[ValueInfoProto]
+    inputs: Sequence[ValueInfoProto | Port]
+    outputs: Sequence[ValueInfoProto | Port]
     initializers: list[TensorProto | SparseTensorProto]
     broken: list[Name] = field(default_factory=list)
     captured: tuple[Name, ...] = ()
@@ -166,7 +174,7 @@ class GraphReader:
         initializers = [*proto.initializer, *proto.sparse_initializer]
         graph = Graph(proto.name, [], proto.input, proto.output, initializers)
         graph.nodes = self.nodes(proto.node, opsets, graph.broken, depth)
-        graph.captured = _captured(graph)
+        graph.captured = captured_by(graph)
         return graph
 
     def nodes(self, protos: Iterable[NodeProto], opsets: Mapping[str, int], broken: list[Name], depth: int = 0) -> list[Node]:
@@ -284,7 +292,7 @@ _DECODERS: dict[int, Callable[[AttributeProto, Path | None], Any]] = {
 }
 
 
-def _captured(graph: Graph) -> tuple[Name, ...]:
+def captured_by(graph: Graph) -> tuple[Name, ...]:
     """Names that the graph uses and does not define, in the order of use."""
     defined: set[Name] = {v.name for v in graph.inputs}
     defined.update(initializer_name(t) for t in graph.initializers)
