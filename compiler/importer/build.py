@@ -52,6 +52,9 @@ _CONSTANT_ATTRIBUTES: dict[str, tuple[type, Callable[[Any], np.ndarray]]] = {
 """What holds a Constant's value: the Python type of the attribute, and its array."""
 
 
+_WITHDRAWN_HINT = "export for a newer operator set, or for inference"
+
+
 class GraphBuilder:
     """Turns decoded nodes into operations. `weights` takes the arrays that the IR refers to by id; `ranks` are those that the model
     declares of its outputs."""
@@ -121,6 +124,10 @@ class GraphBuilder:
                     hint="an output must be a node's output, an input or an initialiser",
                 )
             )
+        withdrawn = [info.name for info, v in zip(graph.outputs, values, strict=True) if v is Missing.WITHDRAWN]
+        if withdrawn:
+            message, subject = f"only older operator sets had {listed(withdrawn)}", f'outputs of graph "{graph.name}"'
+            self.report(ImportProblem("ITG1202", message, subject=subject, hint=_WITHDRAWN_HINT))
         found = [v for v in values if isinstance(v, SSAValue)]
         return found if len(found) == len(values) else None
 
@@ -191,6 +198,9 @@ class GraphBuilder:
             raise node.problem(
                 "ITG1002", f"nothing defines {listed(undefined)}", "an input must be a node's output, a graph input or an initialiser"
             )
+        withdrawn = [name for name, value in found.items() if value is Missing.WITHDRAWN]
+        if withdrawn:
+            raise node.problem("ITG1202", f"it uses {listed(withdrawn)}, which only older operator sets had", _WITHDRAWN_HINT)
         if Missing.BROKEN in found.values():
             self._scan(node)
             raise Broken

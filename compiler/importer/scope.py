@@ -21,6 +21,7 @@ class Missing(Enum):
     UNDEFINED = "no definition in sight"
     BROKEN = "its definition is at fault, which is reported there"
     ABSENT = "an optional input that a function's caller left out"
+    WITHDRAWN = "an output that only older operator sets had"
 
 
 Found: TypeAlias = "SSAValue | Missing"

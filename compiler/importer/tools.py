@@ -12,7 +12,7 @@ from xdsl.ir import Operation, SSAValue
 from ...dialects.onnx.base import container_of
 from ...dialects.onnx.types import BY_IR, ElementType
 from .graph import CURRENT, Fresh, Name, Node
-from .scope import Scope
+from .scope import Missing, Scope
 
 if TYPE_CHECKING:
     from .build import GraphBuilder
@@ -46,6 +46,10 @@ class NodeTools:
 
     def after(self, op_type: str, inputs: Sequence[Name], output: Name, **attributes: Any) -> None:
         self.later.append(self._made(op_type, inputs, output, attributes))
+
+    def withdraw(self, output: Name) -> None:
+        if output:
+            self._scope.define(output, Missing.WITHDRAWN, self._node)
 
     def rank(self, name: Name) -> int:
         shape = self._builder.shapes.get(self._value(name))

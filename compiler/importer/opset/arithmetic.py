@@ -12,9 +12,10 @@ _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 @adapter(
     "Abs", "Add", "BatchNormalization", "Ceil", "Clip", "Div", "Dropout", "Elu", "Exp", "Floor", "HardSigmoid", "InstanceNormalization",
-    "LeakyRelu", "Log", "Max", "Mean", "Min", "Mul", "Neg", "PRelu", "Reciprocal", "Relu", "Reshape", "Selu", "Sigmoid", "Sqrt", "Sub",
-    "Sum", "Tanh", before=6,
+    "LeakyRelu", "Log", "Max", "Mean", "Min", "Mul", "Neg", "PRelu", "Reciprocal", "Relu", "Selu", "Sigmoid", "Sqrt", "Sub", "Sum", "Tanh",
+    before=6,
 )  # fmt: skip
+@adapter("Reshape", before=5)
 def drop_consumed_inputs(node: OldNode, tools: Tools) -> None:
     """Up to opset 5 an attribute told which buffers could be reused; it never changed a result."""
     node.attributes.pop("consumed_inputs", None)

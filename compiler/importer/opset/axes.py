@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .registry import OldNode, Tools, adapter
+import numpy as np
+
+from ....dialects.onnx.types import BY_NAME
+from .registry import Name, OldNode, Tools, adapter
 
 
 def _attribute_to_input(node: OldNode, tools: Tools, attribute: str, index: int) -> None:
@@ -61,12 +64,15 @@ def count_to_input(node: OldNode, tools: Tools) -> None:
 def split_by_input_of_floats(node: OldNode, tools: Tools) -> None:
     """At opset 1 the lengths were an attribute or an input of the data's own type."""
     node.attributes.setdefault("axis", 0)
-    if len(node.inputs) > 1 and "split" not in node.attributes:
-        lengths = tools.known(node.inputs[1])
-        if lengths is None:
-            raise node.problem("ITG1203", "the lengths of the parts must be a constant")
-        node.attributes["split"] = tuple(int(v) for v in lengths.ravel())
+    lengths = node.inputs[1] if len(node.inputs) > 1 and "split" not in node.attributes else ""
     node.inputs = node.inputs[:1]
+    if not lengths:
+        return
+    known = tools.known(lengths)
+    if known is None:
+        node.inputs.append(tools.node("Cast", [lengths], to=BY_NAME["int64"].number))
+    else:
+        node.attributes["split"] = tuple(int(v) for v in known.ravel())
 
 
 @adapter("Split", before=13)
@@ -78,8 +84,13 @@ def lengths_to_input(node: OldNode, tools: Tools) -> None:
 @adapter("Split", before=18)
 def count_outputs(node: OldNode, tools: Tools) -> None:
     """Up to opset 17 the number of outputs told into how many equal parts to split."""
-    if len(node.inputs) < 2:
-        node.attributes["num_outputs"] = len(node.outputs)
+    if len(node.inputs) > 1:
+        return
+    count, axis = len(node.outputs), node.attributes.get("axis", 0)
+    size = tools.size(node.first, axis) if isinstance(axis, int) else None
+    if size is not None and size % count:
+        raise node.problem("ITG1105", f"{size} elements do not split into {count} equal parts", "give the lengths of the parts")
+    node.attributes["num_outputs"] = count
 
 
 @adapter("Concat", before=4)
@@ -117,10 +128,33 @@ def repeats_of_one_axis(node: OldNode, tools: Tools) -> None:
         raise node.problem("ITG1006", f"it has {len(node.inputs)} inputs, but took 3 at operator set {node.version}")
     tiles, axis = tools.known(node.inputs[1]), tools.known(node.inputs[2])
     rank = tools.rank(node.first)
-    if tiles is None or axis is None or tiles.size != 1 or axis.size != 1:
-        raise node.problem("ITG1203", "tiles and axis must be constants of one element")
+    if tiles is None or axis is None:
+        # Indices out of range are found when the program runs.
+        tiles, axis = (_one_integer(value, tools) for value in node.inputs[1:])
+        node.inputs = [node.inputs[0], tools.node("ScatterElements", [tools.constant([1] * rank), axis, tiles])]
+        return
+    if tiles.size != 1 or axis.size != 1:
+        raise node.problem("ITG1105", f"tiles and axis have {tiles.size} and {axis.size} elements, expected one each")
     if not 0 <= int(axis.item()) < rank:
         raise node.problem("ITG1105", f"axis {axis.item()} is out of range for rank {rank}")
     repeats = [1] * rank
     repeats[int(axis.item())] = int(tiles.item())
     node.inputs = [node.inputs[0], tools.constant(repeats)]
+
+
+def _one_integer(value: Name, tools: Tools) -> Name:
+    """A tensor of one number as int64 of shape (1,)."""
+    return tools.node("Reshape", [tools.node("Cast", [value], to=BY_NAME["int64"].number), tools.constant([1])])
+
+
+@adapter("OneHot", before=11)
+def no_index_from_the_end(node: OldNode, tools: Tools) -> None:
+    """Up to opset 10 an index below zero was out of range, and its row all off; now it counts from the end."""
+    indices = node.first
+    element, known = tools.element(indices), tools.known(indices)
+    if element.numpy.kind == "u" or (known is not None and (known >= 0).all()):
+        return
+    if element is not BY_NAME["int64"]:
+        indices = tools.node("Cast", [indices], to=BY_NAME["int64"].number)
+    below = tools.node("Less", [indices, tools.constant(0)])
+    node.inputs[0] = tools.node("Where", [below, tools.constant(np.iinfo(np.int64).max), indices])

@@ -59,11 +59,11 @@ def asymmetric_resize(node: OldNode, tools: Tools) -> None:
         raise node.problem("ITG1105", f'mode is "{mode}", expected "nearest" or "linear"')
     known = tools.known(scales)
     if known is None:
-        raise node.problem(
-            "ITG1203",
-            "at operator set 10, rounding depends on the scales, which are computed at run time",
-            "export for operator set 11 or newer",
-        )
+        # Along each axis one of the two does nothing.
+        one = tools.constant(1, np.float32)
+        data = tools.node("Resize", [data, "", tools.node("Min", [scales, one])], **_nearest("ceil"))
+        node.become("Resize", [data, "", tools.node("Max", [scales, one])], **_nearest("floor"))
+        return
     if not all(math.isfinite(s) and s > 0 for s in known.ravel().tolist()):
         raise node.problem("ITG1105", f"scales are {known.ravel().tolist()}, expected positive numbers")
     if (known < 1).any() and (known > 1).any():
@@ -79,8 +79,6 @@ def _nearest(rounding: str) -> dict[str, str]:
 @adapter("Resize", before=13)
 def empty_inputs_are_absent(node: OldNode, tools: Tools) -> None:
     """At opsets 11 and 12 roi and scales had to be given even where they did nothing."""
-    if node.attributes.get("coordinate_transformation_mode") == "tf_half_pixel_for_nn":
-        raise node.problem("ITG1202", 'coordinate mode "tf_half_pixel_for_nn" was withdrawn at operator set 13', "export for a newer one")
     inputs: list[Name] = [node.first, *node.inputs[1:], *[""] * (4 - len(node.inputs))]
     if node.attributes.get("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
         inputs[1] = ""
@@ -89,6 +87,22 @@ def empty_inputs_are_absent(node: OldNode, tools: Tools) -> None:
     while not inputs[-1]:
         inputs.pop()
     node.inputs = inputs
+
+
+_HALF_PIXEL_ROUNDING = {"floor": "round_prefer_ceil", "round_prefer_floor": "ceil"}
+"""Roundings of v + 0.5, and those of v that come to the same."""
+
+
+@adapter("Resize", before=13)
+def half_pixel_for_nearest(node: OldNode, tools: Tools) -> None:
+    """Withdrawn at opset 13: a mode that read half a pixel further than half_pixel does."""
+    if node.attributes.get("coordinate_transformation_mode") != "tf_half_pixel_for_nn":
+        return
+    mode, rounding = node.attributes.get("mode", "nearest"), node.attributes.get("nearest_mode", "round_prefer_floor")
+    if mode != "nearest" or rounding not in _HALF_PIXEL_ROUNDING:
+        how = f"rounding {rounding}" if mode == "nearest" else f"mode {mode}"
+        raise node.problem("ITG1202", f'coordinate mode "tf_half_pixel_for_nn" with {how} has no newer form', "export for a newer one")
+    node.attributes.update(coordinate_transformation_mode="half_pixel", nearest_mode=_HALF_PIXEL_ROUNDING[rounding])
 
 
 @adapter("GridSample", before=20)

@@ -8,9 +8,14 @@ from .registry import OldNode, Tools, adapter
 
 
 @adapter("BatchNormalization", before=7)
-def mode_by_outputs(node: OldNode, tools: Tools) -> None:
-    """Up to opset 6 an attribute told training from inference; the number of outputs says the same."""
-    node.attributes.pop("is_test", None)
+def mode_by_attribute(node: OldNode, tools: Tools) -> None:
+    """Up to opset 6 an attribute told training from inference, whatever the outputs; training was the default."""
+    if not node.take("is_test", int, 0):
+        node.attributes["training_mode"] = 1
+        return
+    for output in node.outputs[1:]:
+        tools.withdraw(output)
+    node.outputs = node.outputs[:1]
 
 
 @adapter("BatchNormalization", before=9)
@@ -19,25 +24,25 @@ def statistics_per_feature(node: OldNode, tools: Tools) -> None:
     spatial = node.take("spatial", int, 1)
     if spatial or len(node.inputs) != 5 or tools.rank(node.inputs[0]) <= 2:
         return
-    if any(node.outputs[1:]):
-        raise node.problem("ITG1202", "training with spatial = 0 has no newer form", "export the model for inference")
     data, *parameters = node.inputs
-    flat = tools.node("Flatten", [data], axis=1)
     all_of_them = tools.constant([-1])
-    vectors = [tools.node("Reshape", [p, all_of_them]) for p in parameters]
-    epsilon = node.attributes.get("epsilon", 1e-5)
-    normal = tools.node("BatchNormalization", [flat, *vectors], epsilon=epsilon)
-    node.become("Reshape", [normal, tools.node("Shape", [data])], allowzero=1)
+    node.inputs = [tools.node("Flatten", [data], axis=1), *(tools.node("Reshape", [p, all_of_them]) for p in parameters)]
+    # The running mean and variance have the shapes of the parameters.
+    for index, like in enumerate((data, *parameters[2:])):
+        if index < len(node.outputs) and node.outputs[index]:
+            result = node.outputs[index]
+            node.outputs[index] = tools.fresh(result)
+            tools.after("Reshape", [node.outputs[index], tools.node("Shape", [like])], result, allowzero=1)
 
 
 @adapter("BatchNormalization", before=14)
 def training_by_outputs(node: OldNode, tools: Tools) -> None:
-    """Up to opset 13 further outputs meant training; there were two more than now."""
-    if any(node.outputs[3:]):
-        raise node.problem("ITG1202", "the outputs saved_mean and saved_var have no newer form", "export the model for inference")
-    node.outputs = node.outputs[:3]
+    """Up to opset 13 further outputs meant training; there were two more than now, of which nobody said what exactly they hold."""
     if any(node.outputs[1:]):
         node.attributes["training_mode"] = 1
+    for output in node.outputs[3:]:
+        tools.withdraw(output)
+    node.outputs = node.outputs[:3]
 
 
 @adapter("Dropout", before=7)

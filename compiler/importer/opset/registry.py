@@ -35,6 +35,10 @@ class Tools(Protocol):
         """Adds an operator behind the old node that defines `output`."""
         ...
 
+    def withdraw(self, output: Name) -> None:
+        """Says that an output has no newer form: what uses it cannot be imported (ITG1202)."""
+        ...
+
     def fresh(self, like: Name) -> Name:
         """A new name."""
         ...

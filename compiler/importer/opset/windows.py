@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 from .registry import OldNode, Tools, adapter
 
 
 @adapter("LpPool", "GlobalLpPool", before=2)
-def integral_exponent(node: OldNode, tools: Tools) -> None:
-    """At opset 1 the exponent could be any float."""
+def any_exponent(node: OldNode, tools: Tools) -> None:
+    """At opset 1 the exponent could be any float: sums of powers are the norm for 1 of the powers."""
     exponent = node.take("p", float, 2.0)
-    if not exponent.is_integer():
-        raise node.problem("ITG1202", f"at operator set 1, its exponent is {exponent}; newer ones have whole exponents only")
-    node.attributes["p"] = int(exponent)
+    if not 0 < exponent < math.inf:
+        raise node.problem("ITG1105", f"p is {exponent}, expected a positive number")
+    if exponent.is_integer():
+        node.attributes["p"] = int(exponent)
+        return
+    data, result, kind = node.first, node.outputs[0], tools.element(node.first).numpy
+    node.inputs = [tools.node("Pow", [tools.node("Abs", [data]), tools.constant(exponent, kind)])]
+    node.outputs = [tools.fresh(result)]
+    node.attributes["p"] = 1
+    tools.after("Pow", [node.outputs[0], tools.constant(1 / exponent, kind)], result)
 
 
 @adapter("RoiAlign", before=16)
