@@ -87,7 +87,8 @@ def gathered(given: Any) -> list[CustomOperator]:
 
 
 def _held(module: ModuleType, shown: str) -> list[CustomOperator]:
-    found = list(dict.fromkeys(v for v in vars(module).values() if isinstance(v, CustomOperator)))
+    """The operators of a module, but for those of private names, which are parts of others."""
+    found = list(dict.fromkeys(v for n, v in vars(module).items() if isinstance(v, CustomOperator) and not n.startswith("_")))
     if not found:
         raise CustomError("ITG1406", "it holds no operator", subject="operators", node=shown)
     return found

@@ -134,10 +134,10 @@ def decomposition(
 ) -> Callable[[Callable[..., Any]], CustomOperator]:
     """Makes an operator of a function that builds it out of others, called for each node while a model is imported.
 
-    The function's first parameter is the `Graph` to build in; those after it are the inputs (a default of None: may be left out;
-    `*name`: any number), its keyword-only parameters the attributes. It returns the value of each output. outputs: their names; name:
-    the operator's, by default the function's; since: the version of the domain that brought it; types: element types by input, "X W"
-    for inputs that share one; opset: the version of ONNX's operators that it is written for, by default the newest.
+    The function's first parameter is the `Graph` to build in; those after it are the inputs (`| None` or a default of None: may be
+    left out; `*name`: any number), its keyword-only parameters the attributes. It returns the value of each output. outputs: their
+    names; name: the operator's, by default the function's; since: the version of the domain that brought it; types: element types by
+    input, "X W" for inputs that share one; opset: the version of ONNX's operators that it is written for, by default the newest.
 
         @intaglio.decomposition("my.domain", types={"x": ["float", "float16"]})
         def HardSwish(g, x, *, alpha: float = 1 / 6):
@@ -163,7 +163,7 @@ def decomposition(
             elif p.default not in (MISSING, None):
                 raise _wrong(domain, label, f"input {p.name} has the default {p.default!r}", "Attributes stand behind a *.")
             else:
-                found.append((p.name, p.default is None, p.kind is p.VAR_POSITIONAL))
+                found.append((p.name, p.default is None or _may_lack(hints.get(p.name)), p.kind is p.VAR_POSITIONAL))
         if not outputs:
             raise _wrong(domain, label, "it has no outputs")
         _check_version(domain, label, since)

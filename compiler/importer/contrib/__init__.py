@@ -10,7 +10,7 @@ from ....dialects.custom import CustomOperator
 
 
 def operators() -> Iterator[CustomOperator]:
-    """Every operator that the family modules declare, in the order of modules and declarations."""
+    """Every operator that the family modules declare, in the order of modules and declarations; private names are parts of others."""
     for found in pkgutil.iter_modules(__path__, f"{__name__}."):
         module = importlib.import_module(found.name)
-        yield from (item for item in vars(module).values() if isinstance(item, CustomOperator))
+        yield from (o for name, o in vars(module).items() if isinstance(o, CustomOperator) and not name.startswith("_"))
