@@ -30,6 +30,7 @@ from ..dialects.custom import KernelOp
 from ..dialects.onnx import DOMAINS
 from ..dialects.onnx.base import OnnxOp, WeightAttr
 from ..dialects.onnx.control import YieldOp
+from ..dialects.onnx.training import GradientOp
 from ..dialects.onnx.types import BY_IR, MapType, OptionalType, SequenceType
 from ..errors import IntaglioError
 from ..proto.onnx_pb2 import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto, Version
@@ -115,11 +116,24 @@ class _Names:
         for name, value in op.properties.items():
             if name not in SEGMENTS:
                 node.attribute.append(self._attribute(op, name, value, sig.attributes[name]))
+        if isinstance(op, GradientOp):
+            self._rename(op, node)
         for name in sig.regions:
             region = getattr(op, name)
             if region is not None:
                 node.attribute.append(AttributeProto(name=name, type=AttributeProto.GRAPH, g=self._subgraph(region.block, name)))
         return node
+
+    def _rename(self, op: GradientOp, node: NodeProto) -> None:
+        """Names tensors by the names that they have here."""
+        names, xs = [self.name(value) for value in op.named], len(op.attr("xs"))
+        spelt = {"xs": names[:xs], "zs": names[xs:-1], "y": names[-1:]}
+        for attribute in node.attribute:
+            found = [name.encode() for name in spelt[attribute.name]]
+            if attribute.name == "y":
+                attribute.s = found[0]
+            else:
+                attribute.strings[:] = found
 
     def _node_name(self, op: OnnxOp) -> str:
         """The location's name; several operators that stand for one old node are numbered, as some runtimes demand."""

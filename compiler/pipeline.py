@@ -11,6 +11,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ..backends.target import Target
+from ..dialects.onnx.base import OnnxOp
+from ..dialects.onnx.training import GradientOp
 from ..passes.codegen.lower_asserts import LowerAsserts
 from ..passes.codegen.lower_executables import LowerExecutables
 from ..passes.dispatch.bufferize import Bufferize, port_attributes
@@ -18,11 +20,13 @@ from ..passes.dispatch.form_dispatches import FormDispatches
 from ..passes.dispatch.fuse_elementwise import FuseElementwise
 from ..passes.dispatch.fuse_epilogue import FuseEpilogue
 from ..passes.onnx.choose_layouts import choose_layouts
+from ..passes.onnx.differentiate import differentiate
 from ..passes.onnx.fold_constants import fold_constants
 from ..passes.onnx.fuse_batch_norm import fuse_batch_norm
 from ..passes.onnx.lift_conv1d import lift_conv1d
 from ..passes.onnx.weights import Weights
 from ..passes.onnx_to_linalg import main_function, onnx_to_linalg
+from ..passes.onnx_to_linalg.registry import lowering_of
 from .importer import ImportedModel
 from .ports import ports_of
 
@@ -39,6 +43,11 @@ class Lowered:
     defaults: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+def is_compiled(cls: type[OnnxOp]) -> bool:
+    """Whether operators of a class have a way down: a lowering, or a pass that replaces them by others."""
+    return lowering_of(cls) is not None or cls is GradientOp
+
+
 Observer = Callable[[str, ModuleOp], None]
 """Called with each level's name and module once the level is reached: dumps, verification, progress displays."""
 
@@ -53,7 +62,8 @@ def run_passes(module: ModuleOp, passes: list[ModulePass]) -> None:
 def onnx_level(imported: ImportedModel, target: Target) -> None:
     """Simplifies the graph in its own terms and chooses layouts."""
     block, shapes, weights = main_function(imported.module).body.block, imported.shapes, Weights(imported.weights)
-    fold_constants(block, shapes, weights)  # first: what follows asks for constant weights
+    differentiate(block, shapes, weights)  # first: passes may not change what a Gradient names, and simplify what comes of it
+    fold_constants(block, shapes, weights)  # before what asks for constant weights
     fuse_batch_norm(block, shapes, weights)  # before layouts, which pack the folded filters
     lift_conv1d(block, shapes, weights)
     choose_layouts(block, shapes, weights)

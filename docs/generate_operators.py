@@ -5,16 +5,15 @@ Run it as `python docs/generate_operators.py`. With --check it only says whether
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
 from intaglio.compiler.importer.contrib import operators
+from intaglio.compiler.pipeline import is_compiled
 from intaglio.dialects.custom import CustomOperator
 from intaglio.dialects.kernel.parse import MISSING
 from intaglio.dialects.onnx import DOMAINS, OPERATORS
 from intaglio.dialects.onnx.base import OnnxOp
-from intaglio.passes.onnx_to_linalg.registry import LOWERINGS
 
 HERE = Path(__file__).parent
 
@@ -97,9 +96,8 @@ def link(domain: str, op_type: str) -> str:
 
 
 def lowered() -> set[type[OnnxOp]]:
-    """The operator classes that have a lowering; importing the package registers them."""
-    importlib.import_module("intaglio.passes.onnx_to_linalg")
-    return set(LOWERINGS) & set(OPERATORS.values())
+    """The operator classes that have a way down to native code."""
+    return {cls for cls in OPERATORS.values() if is_compiled(cls)}
 
 
 if __name__ == "__main__":

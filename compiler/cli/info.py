@@ -9,9 +9,9 @@ from rich.markup import escape
 
 from ...dialects.onnx.base import OnnxOp
 from ...passes.onnx_to_linalg import main_function
-from ...passes.onnx_to_linalg.registry import lowering_of
 from ..driver import read_model
 from ..importer import ImportedModel, ValueInfo
+from ..pipeline import is_compiled
 from .show import compiling, out, scaled, shape_text, table
 
 
@@ -45,7 +45,7 @@ def _print_operators(imported: ImportedModel) -> list[str]:
     """The operators with their number; returns those without a lowering."""
     ops = [op for op in main_function(imported.module).walk() if isinstance(op, OnnxOp) and not op.name.endswith(".yield")]
     counts = Counter(op.op_type for op in ops)
-    missing = sorted({op.op_type for op in ops if lowering_of(type(op)) is None})
+    missing = sorted({op.op_type for op in ops if not is_compiled(type(op))})
     shown = table("operator", "nodes", right=("nodes",))
     for name, count in counts.most_common():
         shown.add_row(f"[red]{escape(name)}[/]" if name in missing else escape(name), str(count))

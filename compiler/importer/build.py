@@ -338,6 +338,9 @@ class GraphBuilder:
                 _check_type(node, what, name, value.type, constraint, bound)
                 values.append(value)
             sizes.append(len(found))
+        if named := [self.lookup(name, scope) for name in node.names_in_attributes()]:
+            values += (v for v in named if isinstance(v, SSAValue))
+            sizes.append(len(named))
         return values, tuple(sizes)
 
     def attempted(self, build: Callable[[], _T]) -> _T | Failure:

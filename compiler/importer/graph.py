@@ -111,9 +111,17 @@ class Node:
         self.op_type, self.inputs, self.attributes = op_type, list(inputs), attributes
         self.version = CURRENT
 
+    def names_in_attributes(self) -> Iterable[Name]:
+        """Values that attributes name, which only Gradient has: xs, zs, and last y."""
+        if (self.domain, self.op_type) == ("ai.onnx.preview.training", "Gradient"):
+            for attribute in ("xs", "zs", "y"):
+                given = self.attributes.get(attribute, ())
+                yield from (name for name in (given if isinstance(given, tuple) else (given,)) if isinstance(name, str))
+
     def names_used(self) -> Iterable[Name]:
-        """Every value that must exist before this node: its inputs and what its subgraphs capture."""
+        """Every value that must exist before this node: its inputs, what its subgraphs capture and what attributes name."""
         yield from (name for name in self.inputs if name)
+        yield from self.names_in_attributes()
         for value in self.attributes.values():
             if isinstance(value, Graph):
                 yield from value.captured

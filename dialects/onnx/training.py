@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from typing_extensions import override
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import operand_def, var_operand_def, var_result_def
 
 from .base import OnnxOp, element_of, float_attr, operator, str_attr, strs_attr, tensor
@@ -122,19 +122,42 @@ class GradientOp(OnnxOp):
     """dy/dx for each x of `xs`, of x's shape; operands are the values of `xs`, then of `zs`.
 
     https://onnx.ai/onnx/operators/onnx_aionnxpreviewtraining_Gradient.html
+    What the attributes name are tensors of the graph: `named` holds these themselves, those of `xs`, of `zs`, and last y.
     """
 
     name = "onnx_training.Gradient"
     inputs = var_operand_def(tensor("", ALL_TENSOR))
+    named = var_operand_def(tensor("", ALL_TENSOR))
     outputs = var_result_def(tensor("", FLOATS))
     xs = strs_attr(required=True)
     y = str_attr(required=True)
     zs = strs_attr()
 
     @override
+    @classmethod
+    def operand_defs(cls) -> list[tuple[str, Any, bool, bool]]:
+        """The specification's only: it has no operands for what attributes name."""
+        return super().operand_defs()[:1]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `named` holds, by the attributes."""
+        return (*self.attr("xs"), *(self.attr("zs") or ()), self.attr("y"))
+
+    @property
+    def independent(self) -> Sequence[SSAValue]:
+        """The tensors that `xs` and `zs` name."""
+        return self.named[:-1]
+
+    @property
+    def dependent(self) -> SSAValue:
+        """The tensor that `y` names."""
+        return self.named[-1]
+
+    @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         xs, zs = len(self.attr("xs")), len(self.attr("zs") or ())
-        if (len(self.inputs), len(self.outputs)) != (xs + zs, xs):
+        if len(self.inputs) != xs + zs or len(self.outputs) > xs:
             found = f"{len(self.inputs)} inputs and {len(self.outputs)} outputs"
             raise self.fail("ITG2180", f"xs and zs name {xs} and {zs} tensors, but there are {found}")
         return [shapes.of(v) for v in self.inputs[: len(self.outputs)]]

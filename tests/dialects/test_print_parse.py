@@ -83,6 +83,7 @@ def example(cls: type[OnnxOp], full: bool) -> list[Any]:
     """The operation, after the operations that make its operands."""
     chosen = variables(cls)
     operands = [[sample_type(c, chosen) for _ in range(count(o, v, full))] for _, c, o, v in cls.operand_defs()]
+    operands += [[]] * (len(cls.get_irdl_definition().operands) - len(operands))  # what the importer adds
     results = [[sample_type(c, chosen) for _ in range(count(o, v, full))] for _, c, o, v in cls.result_defs()]
     source = TestOp(result_types=[t for group in operands for t in group])
     values = iter(source.results)

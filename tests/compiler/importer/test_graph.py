@@ -53,6 +53,16 @@ def kinds(result: ImportedModel) -> list[str]:
 # -- what goes right
 
 
+def test_gradient_names_tensors(again: Callable[..., onnx.ModelProto]) -> None:
+    """They are operands once imported; exported, the attributes name them by their new names."""
+    gradient = node("Gradient", "x", "g", domain="ai.onnx.preview.training", xs=["x"], y="a#b")
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.preview.training", 1)]
+    exported = again(model([gradient, node("Exp", "x", "a#b")], outputs=("g",), opset_imports=opsets))
+    exp, found = exported.graph.node
+    names = {a.name: helper.get_attribute_value(a) for a in found.attribute}
+    assert names == {"xs": [b"x"], "y": exp.output[0].encode()} and list(found.input) == ["x"]
+
+
 def test_nodes_stand_in_any_order(imported: Import) -> None:
     result = imported(model([node("Neg", "a", "y"), node("Relu", "x", "a")]))
     assert kinds(result) == ["Relu", "Neg"]
