@@ -70,7 +70,7 @@ def split_by_input_of_floats(node: OldNode, tools: Tools) -> None:
         return
     known = tools.known(lengths)
     if known is None:
-        node.inputs.append(tools.node("Cast", [lengths], to=BY_NAME["int64"].number))
+        node.inputs.append(_integers(lengths, len(node.outputs), tools))
     else:
         node.attributes["split"] = tuple(int(v) for v in known.ravel())
 
@@ -130,7 +130,7 @@ def repeats_of_one_axis(node: OldNode, tools: Tools) -> None:
     rank = tools.rank(node.first)
     if tiles is None or axis is None:
         # Indices out of range are found when the program runs.
-        tiles, axis = (_one_integer(value, tools) for value in node.inputs[1:])
+        tiles, axis = (_integers(value, 1, tools) for value in node.inputs[1:])
         node.inputs = [node.inputs[0], tools.node("ScatterElements", [tools.constant([1] * rank), axis, tiles])]
         return
     if tiles.size != 1 or axis.size != 1:
@@ -142,9 +142,9 @@ def repeats_of_one_axis(node: OldNode, tools: Tools) -> None:
     node.inputs = [node.inputs[0], tools.constant(repeats)]
 
 
-def _one_integer(value: Name, tools: Tools) -> Name:
-    """A tensor of one number as int64 of shape (1,)."""
-    return tools.node("Reshape", [tools.node("Cast", [value], to=BY_NAME["int64"].number), tools.constant([1])])
+def _integers(value: Name, count: int, tools: Tools) -> Name:
+    """That many numbers of any type as a list of int64."""
+    return tools.node("Reshape", [tools.node("Cast", [value], to=BY_NAME["int64"].number), tools.constant([count])])
 
 
 @adapter("OneHot", before=11)

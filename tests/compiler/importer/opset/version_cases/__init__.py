@@ -25,6 +25,6 @@ from . import (  # noqa: F401  # noqa: F401
     strings,
     tensor,
 )
-from .model import CASES, Case, cases_of
+from .model import CASES, Case, cases_of, in_a_loop
 
-__all__ = ["CASES", "Case", "cases_of"]
+__all__ = ["CASES", "Case", "cases_of", "in_a_loop"]

@@ -53,7 +53,7 @@ HOT = {"depth": scalar(4), "values": np.float32([-1, 2])}
 case("OneHot", "9", "y = OneHot(i, depth, values)", i=ROW, **HOT, want=hot)
 case("OneHot", "9", "y = OneHot(i, depth, values)", i=ROW.astype(np.float32) - np.float32(0.5), **HOT, want=hot)
 case("OneHot", "9", "y = OneHot <axis = 0> (i, depth, values)", i=np.uint8([1, 3]), **HOT, want=lambda *feeds: hot(*feeds).T)
-case("OneHot", "9", "y = OneHot(i, depth, values)", i=scalar(-1), depth=ints(4), values=HOT["values"], want=hot)
+case("OneHot", "9", "y = OneHot(i, depth, values)", i=scalar(-1), depth=ints(4), values=HOT["values"], held="depth", want=hot)
 case("OneHot", "11-", "y = OneHot(i, depth, values)", i=ROW, **HOT)
 case("OneHot", "11-", "y = OneHot <axis = -2> (i, depth, values)", i=ints(1, 3), **HOT)
 

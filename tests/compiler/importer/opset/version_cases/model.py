@@ -89,6 +89,26 @@ def cases_of(domain: str, op: str, version: int) -> list[Case]:
     return [c for c in CASES if (c.domain, c.op) == (domain, op) and c.first <= version <= c.last]
 
 
+def in_a_loop(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its nodes in the body of a Loop of `rounds` rounds, and the sizes of all inputs left to the run."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    graph, body = made.graph, onnx.GraphProto(name="body")
+    body.input.append(helper.make_tensor_value_info("round", onnx.TensorProto.INT64, ()))
+    body.input.append(helper.make_tensor_value_info("go", onnx.TensorProto.BOOL, ()))
+    body.node.extend([*graph.node, helper.make_node("Identity", ["go"], ["goes on"])])
+    body.output.extend([onnx.ValueInfoProto(name="goes on"), *graph.output])
+    outputs = [f"every {info.name}" for info in graph.output]
+    del graph.node[:], graph.output[:]
+    graph.node.append(helper.make_node("Loop", ["rounds", ""], outputs, body=body))
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
+    for info in graph.input:
+        for axis, dim in enumerate(info.type.tensor_type.shape.dim):
+            dim.dim_param = f"{info.name}_{axis}"
+    graph.input.append(helper.make_tensor_value_info("rounds", onnx.TensorProto.INT64, ()))
+    return made
+
+
 def results(graph: onnx.GraphProto) -> list[str]:
     """The values that no node uses, in the order in which they are made."""
     used = {name for node in graph.node for name in node.input}
