@@ -171,9 +171,20 @@ IMAGE = Struct(
     ),
 )
 
+STRING = Struct(
+    "string",
+    "A string of any bytes, UTF-8 by custom. Those that a model gives are followed by a zero byte.",
+    (
+        Field("const char *", "data", "its bytes; may be NULL where there are none"),
+        Field("int64_t", "bytes", "how many there are"),
+    ),
+)
+
 TENSOR = Struct(
     "tensor",
-    "An array in row-major order without gaps. A bool is a byte of 0 or 1, types below a byte take one byte an element.",
+    "A value. A tensor is an array in row-major order without gaps: a bool is a byte of 0 or 1, types below a byte take one byte an\n"
+    " * element, a string is an intaglio_string. A sequence, an optional or a map is an array of intaglio_tensor, with type 0 and rank 1:\n"
+    " * a sequence has its members, an optional no or one item, a map its keys and its values, two tensors of rank 1.",
     (
         Field("void *", "data", "its elements; may be NULL where there are none"),
         Field("int32_t", "type", "element type, a number of onnx.TensorProto.DataType: 1 is float"),
@@ -182,20 +193,26 @@ TENSOR = Struct(
     ),
 )
 
+KINDS = ("tensor", "sequence", "optional", "map")
+"""What a port's `kind` counts."""
+
 PORT = Struct(
     "port",
     "What one input or output is.",
     (
         Field("const char *", "name", "UTF-8"),
-        Field("const char *", "type_name", 'the element type\'s name, such as "float"'),
+        Field("const char *", "type_name", 'the element type\'s name, such as "float"; of what is no tensor such as "seq(tensor(float))"'),
         Field("int32_t", "type", "element type, as in intaglio_tensor"),
         Field("int32_t", "element_bytes", "the size of one element"),
-        Field("int32_t", "rank", "how many dimensions"),
+        Field("int32_t", "rank", "how many dimensions; -1 where items of a list may have any"),
         Field("int32_t", "has_default", "1 for an input that may be left out: pass a tensor whose data and dims are NULL"),
         Field("const int64_t *", "dims", "the size of each dimension, -1 where it is open"),
         Field("const char *const *", "dim_names", "the name of each open dimension, else NULL; one name has one size in a run"),
         Field("int64_t", "default_offset", "where the default stands among the weights"),
         Field("const int64_t *", "default_dims", "the dimensions of the default"),
+        Field("int32_t", "kind", "0 a tensor, 1 a sequence, 2 an optional, 3 a map"),
+        Field("int32_t", "item_count", "how many ports describe its items: none for a tensor, two for a map, else one"),
+        Field("const intaglio_port *", "items", "the port of every item; of a map's keys, then of its values"),
     ),
 )
 
@@ -248,7 +265,7 @@ MODULE = Struct(
 MODULE_SYMBOL = "intaglio_module"
 
 # In the order that C needs.
-STRUCTS = (BINDING, IMAGE, DEVICE, TENSOR, PORT, OPTIONS, MODULE)
+STRUCTS = (BINDING, IMAGE, DEVICE, STRING, TENSOR, PORT, OPTIONS, MODULE)
 
 _SCALARS: dict[str, tuple[str, Any]] = {
     "int32_t": ("i32", ctypes.c_int32),
@@ -285,8 +302,8 @@ def _c(ctype: str, name: str) -> str:
 @cache
 def types_header() -> str:
     """C definitions that callers of a compiled model need, guarded so that several generated headers may be included."""
-    names = "\n".join(f"typedef struct intaglio_{s.name} intaglio_{s.name};" for s in (DEVICE, TENSOR, PORT, OPTIONS))
-    body = "\n\n".join(s.c() for s in (TENSOR, PORT, OPTIONS))
+    names = "\n".join(f"typedef struct intaglio_{s.name} intaglio_{s.name};" for s in (DEVICE, STRING, TENSOR, PORT, OPTIONS))
+    body = "\n\n".join(s.c() for s in (STRING, TENSOR, PORT, OPTIONS))
     return f"#ifndef INTAGLIO_TYPES_{VERSION}\n#define INTAGLIO_TYPES_{VERSION}\n\n{names}\n\n{body}\n\n#endif"
 
 

@@ -17,7 +17,6 @@ from ..backends.cpu import CpuProgram, build, c_prefix
 from ..backends.session import NodeArg, Session
 from ..backends.target import Target, host_target
 from ..dialects.hal import Port
-from ..dialects.onnx.types import BY_NUMBER
 from ..errors import IntaglioError
 from ..passes.verify import check_dominance
 from ..proto.files import load_model
@@ -82,7 +81,7 @@ def _check_runs_here(target: Target) -> None:
 
 
 def _described(port: Port) -> NodeArg:
-    return NodeArg(port.name, f"tensor({BY_NUMBER[port.element].name})", list(port.dims))
+    return NodeArg(port.name, port.type_name, list(port.sizes))
 
 
 def compile(

@@ -72,10 +72,10 @@ def onnx_level(imported: ImportedModel, target: Target) -> None:
 
 def linalg_level(imported: ImportedModel, target: Target) -> Lowered:
     """Says what is computed, per element."""
-    lowered = onnx_to_linalg(imported.module, imported.shapes, imported.weights, target)
+    lowered = onnx_to_linalg(imported.module, imported.shapes, imported.weights, target, imported.defaults)
     inputs, outputs = ports_of(imported)
     main_function(lowered.module).attributes.update(port_attributes(inputs, outputs))
-    return Lowered(lowered.module, lowered.weights, imported.defaults)
+    return Lowered(lowered.module, lowered.weights, lowered.defaults)
 
 
 def dispatch_level(program: Lowered, target: Target) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from xdsl.dialects.builtin import DYNAMIC_INDEX, TensorType, UnrankedTensorType
+from xdsl.ir import Attribute
+
 from ..dialects.hal import Port
 from ..dialects.onnx.dims import SymDim
-from ..dialects.onnx.types import ElementType
+from ..dialects.onnx.types import BY_IR, ElementType, MapType, OptionalType, SequenceType
 from ..errors import UnsupportedError
 from ..passes.onnx_to_linalg import main_function
 from .importer import ImportedModel, ValueInfo
@@ -12,21 +15,35 @@ from .importer import ImportedModel, ValueInfo
 
 def ports_of(imported: ImportedModel) -> tuple[list[Port], list[Port]]:
     """The program's inputs and outputs. An output's dimensions are the inferred ones; a derived size shows as its expression."""
-    inputs = [_port(info) for info in imported.inputs]
+    inputs = [_port(info, info.dims) for info in imported.inputs]
     returned = main_function(imported.module).body.block.last_op
     assert returned is not None
     outputs = [
-        Port(info.name, _element(info).number, tuple(str(d) if isinstance(d, SymDim) else d for d in imported.shapes.of(value)))
+        _port(info, tuple(str(d) if isinstance(d, SymDim) else d for d in imported.shapes.get(value) or ()))
         for info, value in zip(imported.outputs, returned.operands, strict=True)
     ]
     return inputs, outputs
 
 
-def _port(info: ValueInfo) -> Port:
-    return Port(info.name, _element(info).number, info.dims or ())
+def _port(info: ValueInfo, dims: tuple[int | str, ...] | None) -> Port:
+    if isinstance(info.type, ElementType):
+        return Port(info.name, info.type.number, dims or ())
+    return port_of_type(info.name, info.type)
 
 
-def _element(info: ValueInfo) -> ElementType:
-    if not isinstance(info.type, ElementType):
-        raise UnsupportedError("ITG3006", f'"{info.name}" is not a tensor: sequences, optionals and maps cannot cross the boundary yet')
-    return info.type
+def port_of_type(name: str, value: Attribute) -> Port:
+    """The port of what is no tensor, or of an item in it. Raises UnsupportedError (ITG3006) for a type that no value can have."""
+    match value:
+        case TensorType():
+            dims = tuple("" if d == DYNAMIC_INDEX else d for d in value.get_shape())
+            return Port(name, BY_IR[value.element_type].number, dims)
+        case UnrankedTensorType():
+            return Port(name, BY_IR[value.element_type].number, None)
+        case SequenceType():
+            return Port(name, 0, (), "sequence", (port_of_type("item", value.element),))
+        case OptionalType():
+            return Port(name, 0, (), "optional", (port_of_type("item", value.element),))
+        case MapType() if isinstance(value.value, TensorType | UnrankedTensorType):
+            keys = Port("keys", BY_IR[value.key].number, ("",))
+            return Port(name, 0, (), "map", (keys, Port("values", BY_IR[value.value.element_type].number, ("",))))
+    raise UnsupportedError("ITG3006", f'"{name}" is a {value}: only tensors, and sequences, optionals and maps of them, are values')

@@ -46,6 +46,13 @@ def dynamic_count(types: Sequence[Attribute]) -> int:
     return sum(t.get_shape().count(DYNAMIC_INDEX) for t in types if isinstance(t, TensorType))
 
 
+class HostOp(IRDLOperation):
+    """Base of what the host program does itself, on tensors above bufferize and on buffers below it.
+
+    Results that are tensors have memory of their own; their dimensions are told by a tie_shape.
+    """
+
+
 @irdl_op_definition
 class WeightOp(IRDLOperation):
     """A tensor of the weight store, in row-major order."""

@@ -2,7 +2,7 @@
 
 Made by passes/dispatch/bufferize, consumed by the backends. A module at this level holds kernels (func.func with the attribute
 `dispatch.kernel`) and one host program, `func.func @main`, whose signature `ports` describes: for each input a buffer and then its
-dimensions as index values; the results are the same for each output. Offsets and sizes are in bytes, as index values; who builds
+dimensions as index values, or a list; the results are the same for each output. Offsets and sizes are in bytes, as index values; who builds
 them keeps them from overflowing. Everything stays structured: scf.if, scf.for and scf.while carry buffers like any other value.
 """
 
@@ -40,6 +40,9 @@ from xdsl.irdl import (
 )
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
+
+from .lists import LIST
+from .onnx.types import BY_NUMBER
 
 INPUTS = "hal.inputs"
 OUTPUTS = "hal.outputs"
@@ -287,11 +290,39 @@ def node_name(op: Operation) -> str:
 
 @dataclass(frozen=True)
 class Port:
-    """One input or output of the host program: `element` is the TensorProto number, a dimension is a size or a symbol's name."""
+    """One input or output of the host program: `element` is the TensorProto number, a dimension is a size or a symbol's name.
+
+    What is no tensor is a list: its `kind` is "sequence", "optional" or "map", its `items` are described by a port (a map's by two,
+    keys and values), its element is 0. Within items dims may be None, for any rank, and the name of an open dimension binds nothing.
+    """
 
     name: str
     element: int
-    dims: tuple[int | str, ...]
+    dims: tuple[int | str, ...] | None
+    kind: str = "tensor"
+    items: tuple[Port, ...] = ()
+
+    @property
+    def is_list(self) -> bool:
+        return self.kind != "tensor"
+
+    @property
+    def sizes(self) -> tuple[int | str, ...]:
+        """The dimensions that stand in the host program's signature."""
+        return self.dims or ()
+
+    @property
+    def type_name(self) -> str:
+        """The type as the specification writes it: tensor(float), seq(map(string, tensor(float)))."""
+        if self.kind == "map":
+            keys, values = self.items
+            return f"map({BY_NUMBER[keys.element].name}, {values.type_name})"
+        if self.kind == "tensor":
+            return f"tensor({BY_NUMBER[self.element].name})"
+        return f"{_SHORT[self.kind]}({self.items[0].type_name})"
+
+
+_SHORT = {"sequence": "seq", "optional": "optional"}
 
 
 def ports_attribute(ports: Iterable[Port]) -> ArrayAttr:
@@ -300,8 +331,14 @@ def ports_attribute(ports: Iterable[Port]) -> ArrayAttr:
 
 
 def _port_attribute(port: Port) -> DictionaryAttr:
-    dims = [StringAttr(d) if isinstance(d, str) else IntegerAttr(d, i64) for d in port.dims]
-    return DictionaryAttr({"name": StringAttr(port.name), "element": IntegerAttr(port.element, i64), "dims": ArrayAttr(dims)})
+    described: dict[str, Attribute] = {"name": StringAttr(port.name)}
+    if port.is_list:
+        described |= {"kind": StringAttr(port.kind), "items": ArrayAttr(map(_port_attribute, port.items))}
+        return DictionaryAttr(described)
+    described["element"] = IntegerAttr(port.element, i64)
+    if port.dims is not None:
+        described["dims"] = ArrayAttr(StringAttr(d) if isinstance(d, str) else IntegerAttr(d, i64) for d in port.dims)
+    return DictionaryAttr(described)
 
 
 def ports(main: func.FuncOp) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
@@ -309,7 +346,7 @@ def ports(main: func.FuncOp) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
     inputs, outputs = (_read_ports(main, attribute) for attribute in (INPUTS, OUTPUTS))
     signature = main.function_type
     for kind, described, types in (("inputs", inputs, signature.inputs.data), ("outputs", outputs, signature.outputs.data)):
-        expected = [t for port in described for t in (BUFFER, *([IndexType()] * len(port.dims)))]
+        expected = [t for port in described for t in (LIST if port.is_list else BUFFER, *([IndexType()] * len(port.sizes)))]
         if list(types) != expected:
             raise VerifyException(f"@{main.sym_name.data}: its {kind} are {list(map(str, types))}, hal.{kind} describes {described}")
     return inputs, outputs
@@ -324,10 +361,16 @@ def _read_ports(main: func.FuncOp, attribute: str) -> tuple[Port, ...]:
 
 def _read_port(entry: Attribute, attribute: str) -> Port:
     if isinstance(entry, DictionaryAttr):
-        name, element, dims = (entry.data.get(key) for key in ("name", "element", "dims"))
-        if isinstance(name, StringAttr) and isinstance(element, IntegerAttr) and isinstance(dims, ArrayAttr):
-            return Port(name.data, element.value.data, tuple(_read_dim(d, attribute) for d in dims))
+        name, element, dims, kind, items = (entry.data.get(key) for key in ("name", "element", "dims", "kind", "items"))
+        if isinstance(name, StringAttr) and isinstance(kind, StringAttr) and isinstance(items, ArrayAttr):
+            return Port(name.data, 0, (), kind.data, tuple(_read_port(item, attribute) for item in items))
+        if isinstance(name, StringAttr) and isinstance(element, IntegerAttr):
+            return Port(name.data, element.value.data, _read_dims(dims, attribute))
     raise VerifyException(f"{attribute} has an entry without name, element and dims: {entry}")
+
+
+def _read_dims(dims: Attribute | None, attribute: str) -> tuple[int | str, ...] | None:
+    return tuple(_read_dim(d, attribute) for d in dims) if isinstance(dims, ArrayAttr) else None
 
 
 def _read_dim(dim: Attribute, attribute: str) -> int | str:

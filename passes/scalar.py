@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import (
     IntegerType,
     i1,
     i8,
+    i64,
 )
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
@@ -32,6 +33,7 @@ BOOL = BY_NAME["bool"]
 INT64 = BY_NAME["int64"]
 INT32 = BY_NAME["int32"]
 FLOAT = BY_NAME["float"]
+STRING = BY_NAME["string"]
 DOUBLE = BY_NAME["double"]
 
 Number: TypeAlias = "int | float | bool"
@@ -44,6 +46,8 @@ def storage(element: ElementType) -> Attribute:
         return i1 if ir.width.data == 1 else IntegerType(max(8, ir.width.data))
     if element.is_float and element.name not in ("float16", "bfloat16", "float", "double"):
         return i8
+    if element is STRING:
+        return i64
     if not element.is_float and element is not INDEX:
         raise UnsupportedError("ITG3003", f"tensors of {element.name} cannot be compiled yet")
     return ir

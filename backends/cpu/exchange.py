@@ -103,6 +103,20 @@ entry:
   store i32 0, ptr %owned.at, align 4
   %error = FIELD(instance, %self, error)
   %name = load ptr, ptr %port, align 8
+  %kind.at = FIELD(port, %port, kind)
+  %kind = load i32, ptr %kind.at, align 4
+  %plain = icmp eq i32 %kind, 0
+  br i1 %plain, label %tensor.begin, label %list
+list:
+  %item = alloca %item, align 8
+  %listed = call i32 @rt.value.take(ptr %self, ptr %port, ptr %tensor, ptr %name, ptr %item)
+  %storage = load ptr, ptr %item, align 8
+  store ptr %storage, ptr %argument, align 8
+  %length.at = FIELD(item, %item, offset)
+  %length = load i64, ptr %length.at, align 8
+  store i64 %length, ptr %offset.at, align 8
+  ret i32 %listed
+tensor.begin:
   %data = load ptr, ptr %tensor, align 8
   %given.dims.at = FIELD(tensor, %tensor, dims)
   %given.dims = load ptr, ptr %given.dims.at, align 8
@@ -173,6 +187,14 @@ bad.data:
   %n4 = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %error, i64 $ERROR_BYTES, ptr @say.null, ptr %name)
   ret i32 5507
 wrap:
+  %text = icmp eq i32 %type, 8
+  br i1 %text, label %texts, label %wrap.bytes
+texts:
+  store i32 1, ptr %owned.at, align 4
+  %count = udiv i64 %bytes, 16
+  %entered = call i32 @rt.texts.take(ptr %self, ptr %data, i64 %count, ptr %name, ptr %argument)
+  ret i32 %entered
+wrap.bytes:
   %host = select i1 %no.data, ptr @nothing, ptr %data
   %device = load ptr, ptr %self, align 8
   %wrapped = CALL(wrap, %device, ptr %host, i64 %bytes)
@@ -250,7 +272,16 @@ entry:
   %device = load ptr, ptr %self, align 8
   %port = getelementptr inbounds [$OUTPUTS x %port], ptr @outputs, i32 0, i32 %i
   %result = getelementptr inbounds %instance, ptr %self, i32 0, i32 $RESULTS_AT, i32 %i
+  %kind.at = FIELD(port, %port, kind)
+  %kind = load i32, ptr %kind.at, align 4
   %offset.at = FIELD(result, %result, offset)
+  %plain = icmp eq i32 %kind, 0
+  br i1 %plain, label %tensor.begin, label %list
+list:
+  ; A result begins as an item that is a list does.
+  %listed = call i32 @rt.value.give(ptr %self, ptr %port, ptr %result, ptr %tensor)
+  ret i32 %listed
+tensor.begin:
   %staging.at = FIELD(result, %result, staging)
   %staging.bytes.at = FIELD(result, %result, staging_bytes)
   %rank.at = FIELD(port, %port, rank)
@@ -258,21 +289,37 @@ entry:
   %element.at = FIELD(port, %port, element_bytes)
   %element32 = load i32, ptr %element.at, align 4
   %element = sext i32 %element32 to i64
+  %type.at = FIELD(port, %port, type)
+  %type = load i32, ptr %type.at, align 4
   br label %next
 next:
-  %d = phi i32 [ 0, %entry ], [ %following, %multiply ]
-  %bytes = phi i64 [ %element, %entry ], [ %product, %multiply ]
+  %d = phi i32 [ 0, %tensor.begin ], [ %following, %multiply ]
+  %bytes = phi i64 [ %element, %tensor.begin ], [ %product, %multiply ]
   %more = icmp slt i32 %d, %rank
-  br i1 %more, label %multiply, label %own
+  br i1 %more, label %multiply, label %which
 multiply:
   %size.at = getelementptr i64, ptr %dims, i32 %d
   %size = load i64, ptr %size.at, align 8
   %product = mul i64 %bytes, %size
   %following = add i32 %d, 1
   br label %next
-own:
+which:
   %buffer = load ptr, ptr %result, align 8
   %offset = load i64, ptr %offset.at, align 8
+  %text = icmp eq i32 %type, 8
+  br i1 %text, label %texts, label %own
+texts:
+  %count = udiv i64 %bytes, 16
+  %strings.at = alloca ptr, align 8
+  %described = call i32 @rt.texts.give(ptr %self, ptr %buffer, i64 %offset, i64 %count, ptr %strings.at)
+  %undescribed = icmp ne i32 %described, 0
+  br i1 %undescribed, label %bad.texts, label %texts.give
+bad.texts:
+  ret i32 %described
+texts.give:
+  %strings = load ptr, ptr %strings.at, align 8
+  br label %give
+own:
   %lent = call i1 @rt.is_callers(ptr %self, ptr %buffer)
   br i1 %lent, label %keep, label %find
 keep:
@@ -324,10 +371,8 @@ download:
 bad.read:
   ret i32 %read
 give:
-  %data = phi ptr [ %mapped, %find ], [ %staging, %download ]
+  %data = phi ptr [ %mapped, %find ], [ %staging, %download ], [ %strings, %texts.give ]
   store ptr %data, ptr %tensor, align 8
-  %type.at = FIELD(port, %port, type)
-  %type = load i32, ptr %type.at, align 4
   %tensor.type.at = FIELD(tensor, %tensor, type)
   store i32 %type, ptr %tensor.type.at, align 4
   %tensor.rank.at = FIELD(tensor, %tensor, rank)

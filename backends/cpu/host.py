@@ -13,12 +13,14 @@ from xdsl.dialects import func
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import hal
+from ...dialects.lists import ListType
 from ...passes.verify import check_dominance
 from ..abi import expand
 from ..llvm import Emitter, TargetAttributes
 from ..llvm.emit import HANDLERS as LOOPS
 from ..llvm.types import element_bytes, storage
 from .device import constant_text
+from .host_ops import HOST_OPS, about
 from .instance import MEMBERS_HERE, member_index
 
 BUFFER = "{ ptr, i64 }"
@@ -41,7 +43,7 @@ class HostEmitter(Emitter):
 
     @override
     def type(self, t: Attribute) -> str:
-        return BUFFER if isinstance(t, hal.BufferType) else super().type(t)
+        return BUFFER if isinstance(t, hal.BufferType | ListType) else super().type(t)
 
     def text(self, text: str) -> str:
         """A constant with that text; returns its name."""
@@ -105,9 +107,9 @@ class HostEmitter(Emitter):
             place = self._element("arguments", i)
             handle = self.let(f"load ptr, ptr {place}, align 8")
             offset = self.let(f"load i64, ptr {self.field('argument', place, 'offset')}, align 8")
-            self.bind_buffer(next(values), handle, offset)
-            dims = self.let(f"load ptr, ptr {self.field('argument', place, 'dims')}, align 8") if port.dims else ""
-            for d, size in enumerate(port.dims):
+            self.bind_buffer(next(values), handle, offset)  # of a list the storage and the length
+            dims = self.let(f"load ptr, ptr {self.field('argument', place, 'dims')}, align 8") if port.sizes else ""
+            for d, size in enumerate(port.sizes):
                 value = next(values)
                 if isinstance(size, int):
                     self.bind(value, str(size))  # checked before the program starts
@@ -122,7 +124,7 @@ class HostEmitter(Emitter):
             place = self._element("results", i)
             self.line(f"store ptr {handle}, ptr {place}, align 8")
             self.line(f"store i64 {offset}, ptr {self.field('result', place, 'offset')}, align 8")
-            for _ in port.dims:
+            for _ in port.sizes:
                 self.line(f"store i64 {self.value(next(values))}, ptr {self._element('result_dims', at)}, align 8")
                 at += 1
 
@@ -211,7 +213,7 @@ def status(e: HostEmitter, op: hal.StatusOp) -> None:
 
 def check(e: HostEmitter, op: hal.CheckOp) -> None:
     message = op.message.data if op.message is not None else "the values it was given are outside of what it is defined for"
-    e.step("check", f", ptr {e.text(_about(op, message))}")
+    e.step("check", f", ptr {e.text(about(op, message))}")
 
 
 def decode_image(e: HostEmitter, op: hal.DecodeImageOp) -> None:
@@ -228,15 +230,10 @@ def require(e: HostEmitter, op: hal.RequireOp) -> None:
     go, leave = e.fresh_label("go"), e.fresh_label("leave")
     e.line(f"br i1 {e.value(op.condition)}, label %{go}, label %{leave}")
     e.label(leave)
-    text = e.text(f"{op.code.data} {_about(op, op.message.data)}")
+    text = e.text(f"{op.code.data} {about(op, op.message.data)}")
     failed = e.let(f"call i32 @rt.fail(ptr %self, i32 {hal.error_number(op.code.data)}, ptr {text})")
     e.line(f"ret i32 {failed}")
     e.label(go)
-
-
-def _about(op: Operation, message: str) -> str:
-    node = hal.node_name(op)
-    return f'"{node}": {message}' if node else message
 
 
 HANDLERS: dict[type[Operation], Callable[[Any, Any], None]] = {
@@ -253,4 +250,5 @@ HANDLERS: dict[type[Operation], Callable[[Any, Any], None]] = {
     hal.CheckOp: check,
     hal.DecodeImageOp: decode_image,
     hal.RequireOp: require,
+    **HOST_OPS,
 }

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from ..abi import MEMBERS, expand
 from .device import constant_text
 from .exchange import INPUTS, OUTPUTS
+from .heap import HEAP
+from .lists import LISTS, NO_LISTS
 from .steps import ERRORS, STEPS
+from .texts import NO_TEXTS, NUMBERS, TEXTS
 
 ERROR_BYTES = 1024
 
@@ -24,6 +27,12 @@ _STRUCTS = {
     "symbol": {"size": "i64", "input": "ptr"},
     # Buffers to give back when the run ends, newest first.
     "transient": {"next": "ptr", "buffer": "ptr"},
+    # A piece of a heap; what it holds follows.
+    "chunk": {"next": "ptr", "used": "i64", "room": "i64"},
+    "text": {"data": "ptr", "bytes": "i64", "hash": "i64"},
+    # See `lists`. An item that is a list has its storage and length in the place of buffer and offset.
+    "list": {"used": "i64", "room": "i64"},
+    "item": {"buffer": "ptr", "offset": "i64", "dims": "ptr", "rank": "i32"},
     "instance": {
         "device": "ptr",
         "executable": "ptr",
@@ -34,6 +43,16 @@ _STRUCTS = {
         "arena_bytes": "i64",
         "arena_taken": "i32",
         "transients": "ptr",
+        # The host's memory of this run, and what lasts as long as the instance.
+        "heap": "ptr",
+        "life": "ptr",
+        # The pool of texts, see `texts`.
+        "texts": "ptr",
+        "texts_count": "i64",
+        "texts_room": "i64",
+        "texts_known": "ptr",
+        "texts_run": "ptr",
+        "texts_run_slots": "i64",
         "arguments": "[$INPUTS x %argument]",
         "results": "[$OUTPUTS x %result]",
         "result_dims": "[$RESULT_DIMS x i64]",
@@ -62,6 +81,15 @@ _TEXTS = {
     "say.device": "ITG5011 device %s failed in %s: %s",
     "say.entropy": "ITG5013 the system gives no random numbers",
     "say.check": "ITG%04d %s",
+    "say.string": 'ITG5507 input "%s": string %lld has %lld bytes, but no data',
+    "say.items": 'ITG5505 input "%s": %lld items are given, it takes %lld to %lld',
+    "say.pair": 'ITG5505 input "%s": a map has %lld keys, but %lld values',
+    "say.item": "ITG5060 %s: an item of the list has rank %d, where %d is expected",
+    "say.nothing": "ITG5061 %s: the sequence is empty",
+    "say.differ": "ITG5061 %s: dimension %d is %lld in item %lld, but %lld in the first",
+    "say.offsets": "ITG5063 %s: string %lld ends at %lld of %lld bytes",
+    "say.digits": "%.*e",
+    "say.scientific": "%llde%lld",
     "step.upload": "upload",
     "step.copy": "copy",
     "step.fill": "fill",
@@ -127,6 +155,15 @@ load:
   %unloaded = icmp ne i32 %loaded, 0
   br i1 %unloaded, label %bad.device, label %weigh
 weigh:
+  br i1 $TEXTS_THERE, label %texts, label %weigh.all
+texts:
+  %unread = icmp eq ptr %host, null
+  br i1 %unread, label %bad.weights, label %enter
+enter:
+  %entered = call i32 @rt.texts.create(ptr %self, ptr %host)
+  %no.texts = icmp ne i32 %entered, 0
+  br i1 %no.texts, label %bad.status, label %weigh.all
+weigh.all:
   %weightless = icmp eq i64 $WEIGHT_BYTES, 0
   br i1 %weightless, label %ready, label %weights
 weights:
@@ -176,6 +213,9 @@ begin:
   %taken.at = FIELD(instance, %self, arena_taken)
   store i32 0, ptr %taken.at, align 4
   call void @rt.release(ptr %self, i1 false)
+  %heap.at = FIELD(instance, %self, heap)
+  call void @rt.drop(ptr %heap.at)
+  call void @rt.texts.begin(ptr %self)
   %inputs.fit = icmp eq i32 %input.count, $INPUTS
   %outputs.fit = icmp eq i32 %output.count, $OUTPUTS
   %fit = and i1 %inputs.fit, %outputs.fit
@@ -257,6 +297,11 @@ entry:
 give:
   %device = load ptr, ptr %self, align 8
   call void @rt.release(ptr %self, i1 false)
+  %heap.at = FIELD(instance, %self, heap)
+  call void @rt.drop(ptr %heap.at)
+  %life.at = FIELD(instance, %self, life)
+  call void @rt.drop(ptr %life.at)
+  call void @rt.texts.destroy(ptr %self)
   %status.at = FIELD(instance, %self, status)
   %status = load ptr, ptr %status.at, align 8
   CALL(free, %device, ptr %status)
@@ -335,13 +380,23 @@ LIBC = (
     "declare ptr @calloc(i64, i64)",
     "declare i32 @getentropy(ptr, i64)",
     "declare i32 @snprintf(ptr, i64, ptr, ...)",
+    "declare ptr @realloc(ptr, i64)",
+    "declare i32 @memcmp(ptr, ptr, i64)",
+    "declare i64 @strtol(ptr, ptr, i32)",
+    "declare double @strtod(ptr, ptr)",
     "declare { i64, i1 } @llvm.smul.with.overflow.i64(i64, i64)",
+    "declare i64 @llvm.smax.i64(i64, i64)",
+    "declare double @llvm.fabs.f64(double)",
 )
 
 
 @dataclass(frozen=True)
 class Extent:
-    """What of a model the text depends on: how many of each, `weight_bytes`, and the prefix of the exported names."""
+    """What of a model the text depends on: how many of each, `weight_bytes`, and the prefix of the exported names.
+
+    texts: how many texts the model names, 0 where it has no pool; their weights begin at `text_offsets` and `text_bytes`. numbers:
+    whether texts become numbers or numbers texts. lists: whether there are any.
+    """
 
     prefix: str
     inputs: int
@@ -349,6 +404,11 @@ class Extent:
     result_dims: int
     symbols: int
     weight_bytes: int
+    texts: int = 0
+    text_offsets: int = 0
+    text_bytes: int = 0
+    numbers: bool = False
+    lists: bool = False
 
 
 def instance_types(extent: Extent) -> str:
@@ -362,7 +422,10 @@ def instance_functions(extent: Extent) -> str:
     texts = [constant_text(name, text) for name, text in _TEXTS.items()]
     # What a run reads for an input without elements.
     texts.append("@nothing = private constant [64 x i8] zeroinitializer, align 64")
-    body = _fill("\n".join((ERRORS, STEPS, INPUTS, OUTPUTS, _API)), extent)
+    texts += ["@one = private constant i64 1, align 8", "@open = private constant i64 -1, align 8"]
+    pool = (TEXTS, *([NUMBERS] if extent.numbers else [])) if extent.texts else (NO_TEXTS,)
+    lists = LISTS if extent.lists else NO_LISTS
+    body = _fill("\n".join((ERRORS, STEPS, HEAP, *pool, lists, INPUTS, OUTPUTS, _API)), extent)
     exports = [f"@{extent.prefix}_{name} = alias {signature}, ptr @api.{name}" for name, signature in EXPORTS.items()]
     return "\n".join([*texts, expand(body, MEMBERS_HERE), *exports])
 
@@ -385,6 +448,11 @@ def _fill(text: str, extent: Extent) -> str:
         "$SYMBOLS": extent.symbols,
         "$WEIGHT_BYTES": extent.weight_bytes,
         "$ERROR_BYTES": ERROR_BYTES,
+        "$TEXTS_THERE": str(extent.texts > 0).lower(),
+        "$TEXTS_KNOWN": extent.texts,
+        "$TEXTS_MASK": (1 << max(extent.texts, 1).bit_length() + 1) - 1,
+        "$TEXTS_OFFSETS": extent.text_offsets,
+        "$TEXTS_BYTES": extent.text_bytes,
     }
     for name, value in values.items():
         text = text.replace(name, str(value))

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 
-from ...dialects import hal
+from ...dialects import hal, texts
 from ...dialects.dispatch import kernel_attributes
 from ...dialects.onnx.types import BY_NUMBER
 from ...errors import IntaglioError, UnsupportedError
-from ..abi import IMAGE_FORMAT, MODULE, MODULE_SYMBOL, STRUCTS, VERSION, Field
+from ..abi import IMAGE_FORMAT, KINDS, MODULE, MODULE_SYMBOL, STRUCTS, VERSION, Field
 from ..llvm import Machine
 from ..llvm.emitter import quoted
 from ..llvm.machine import Optimised
@@ -59,6 +59,8 @@ def build(
     defaults = dict(defaults or {})
     _check_defaults(inputs, defaults)
     used = dict.fromkeys(op.id.data for op in main.walk() if isinstance(op, hal.WeightOp))
+    if texts.COUNT in main.attributes:
+        used |= dict.fromkeys((texts.OFFSETS, texts.BYTES))
     if missing := [key for key in used if key not in weights]:
         raise IntaglioError("ITG4001", f"the program uses weights that the store has not: {', '.join(missing)}", subject="hal.weight")
     arrays = [(key, weights[key]) for key in used] + [(f"default:{name}", array) for name, array in defaults.items()]
@@ -143,14 +145,26 @@ def _parts(module: ModuleOp) -> tuple[func.FuncOp, list[func.FuncOp]]:
     return main, kernels
 
 
+def _known_texts(main: func.FuncOp) -> int:
+    """How many texts the model names, 0 where there is no pool."""
+    count = main.attributes.get(texts.COUNT)
+    return count.value.data if isinstance(count, IntegerAttr) else 0
+
+
 def _check_elements(ports: Sequence[hal.Port]) -> None:
     for port in ports:
-        kind = BY_NUMBER.get(port.element)
-        if kind is None or kind.numpy.hasobject:
-            shown = kind.name if kind is not None else f"number {port.element}"
-            raise UnsupportedError(
-                "ITG3020", f"elements of type {shown} cannot cross the program's border yet", subject="port", node=port.name
-            )
+        _check_elements(port.items)
+        if not port.is_list and port.element not in BY_NUMBER:
+            message = f"elements of type number {port.element} cannot cross the program's border"
+            raise UnsupportedError("ITG3020", message, subject="port", node=port.name)
+
+
+def _element_bytes(port: hal.Port) -> int:
+    """Bytes of an element in the caller's memory; a string is a pointer and a length there."""
+    if port.is_list:
+        return 0
+    kind = BY_NUMBER[port.element]
+    return 16 if kind.numpy.hasobject else kind.numpy.itemsize
 
 
 def _check_defaults(inputs: Sequence[hal.Port], defaults: Mapping[str, np.ndarray]) -> None:
@@ -158,9 +172,9 @@ def _check_defaults(inputs: Sequence[hal.Port], defaults: Mapping[str, np.ndarra
     for name, array in defaults.items():
         if (port := ports.get(name)) is None:
             raise IntaglioError("ITG7003", "there is no such input to have a default", subject="default", node=name)
-        fits = len(port.dims) == array.ndim and all(isinstance(d, str) or d == n for d, n in zip(port.dims, array.shape, strict=True))
-        if not fits or BY_NUMBER[port.element].numpy != array.dtype:
-            expected = f"{BY_NUMBER[port.element].name}{list(port.dims)}"
+        fits = len(port.sizes) == array.ndim and all(isinstance(d, str) or d == n for d, n in zip(port.sizes, array.shape, strict=True))
+        if not fits or BY_NUMBER[port.element].stored != array.dtype:
+            expected = f"{BY_NUMBER[port.element].name}{list(port.sizes)}"
             raise IntaglioError("ITG7003", f"is {array.dtype}{list(array.shape)}, the input {expected}", subject="default", node=name)
 
 
@@ -182,7 +196,7 @@ class _Text:
         self.outputs = outputs
         self.layout = layout
         self.defaults = defaults
-        self.symbols = {d: i for i, d in enumerate(dict.fromkeys(d for port in inputs for d in port.dims if isinstance(d, str)))}
+        self.symbols = {d: i for i, d in enumerate(dict.fromkeys(d for port in inputs for d in port.sizes if isinstance(d, str)))}
         self._tables: list[str] = []
         self._texts: dict[str, str] = {}
 
@@ -192,9 +206,14 @@ class _Text:
             prefix=self.prefix,
             inputs=len(self.inputs),
             outputs=len(self.outputs),
-            result_dims=sum(len(port.dims) for port in self.outputs),
+            result_dims=sum(len(port.sizes) for port in self.outputs),
             symbols=len(self.symbols),
             weight_bytes=self.layout.bytes,
+            texts=_known_texts(main),
+            text_offsets=self.layout.offsets.get(texts.OFFSETS, 0),
+            text_bytes=self.layout.offsets.get(texts.BYTES, 0),
+            numbers=any(isinstance(op, texts.NumberOp | texts.DecimalOp) for op in main.walk()),
+            lists=any(port.is_list for port in (*self.inputs, *self.outputs)) or any(op.name.startswith("list.") for op in main.walk()),
         )
         e = HostEmitter(self.machine.attributes, names, self.layout.offsets)
         for declaration in (*device.LIBC, *instance.LIBC):
@@ -238,30 +257,33 @@ class _Text:
 
     def _ports(self, kind: str, ports: Sequence[hal.Port]) -> None:
         rows = [self._port(port, f"{kind}.{i}", port.name in self.defaults and kind == "inputs") for i, port in enumerate(ports)]
-        self._tables.append(f"@{kind} = internal constant [{len(rows)} x %port] [{', '.join(rows)}], align 8")
+        self._table(kind, "%port", rows)
         if kind == "inputs":
             tables = [self._array(f"symbols.{i}", "i32", self._symbols(port)) for i, port in enumerate(ports)]
             self._tables.append(f"@input.symbols = internal constant [{len(tables)} x ptr] [{', '.join(tables)}], align 8")
 
     def _symbols(self, port: hal.Port) -> list[int]:
-        return [self.symbols[d] if isinstance(d, str) else -1 for d in port.dims]
+        return [self.symbols[d] if isinstance(d, str) else -1 for d in port.sizes]
 
     def _port(self, port: hal.Port, table: str, has_default: bool) -> str:
-        kind = BY_NUMBER[port.element]
-        dims = self._array(f"{table}.dims", "i64", [d if isinstance(d, int) else -1 for d in port.dims])
-        names = [self._text(d) if isinstance(d, str) else "null" for d in port.dims]
+        dims = self._array(f"{table}.dims", "i64", [d if isinstance(d, int) else -1 for d in port.sizes])
+        names = [self._text(d) if isinstance(d, str) else "null" for d in port.sizes]
+        items = [self._port(item, f"{table}.{i}", False) for i, item in enumerate(port.items)]
         default = self.defaults[port.name] if has_default else None
         values = [
             f"ptr {self._text(port.name)}",
-            f"ptr {self._text(kind.name)}",
-            f"i32 {kind.number}",
-            f"i32 {kind.numpy.itemsize}",
-            f"i32 {len(port.dims)}",
+            f"ptr {self._text(port.type_name if port.is_list else BY_NUMBER[port.element].name)}",
+            f"i32 {port.element}",
+            f"i32 {_element_bytes(port)}",
+            f"i32 {-1 if port.dims is None else len(port.dims)}",
             f"i32 {int(has_default)}",
             dims,
             self._array(f"{table}.names", "ptr", names),
             f"i64 {self.layout.offsets[f'default:{port.name}'] if has_default else -1}",
             self._array(f"{table}.default", "i64", default.shape) if default is not None else "ptr null",
+            f"i32 {KINDS.index(port.kind)}",
+            f"i32 {len(items)}",
+            self._table(f"{table}.items", "%port", items) if items else "ptr null",
         ]
         return f"%port {{ {', '.join(values)} }}"
 
@@ -287,7 +309,10 @@ class _Text:
 
     def _array(self, name: str, t: str, values: Sequence[object]) -> str:
         """A table of its own, as `ptr @name`."""
-        elements = ", ".join(f"{t} {value}" for value in values)
+        return self._table(name, t, [f"{t} {value}" for value in values])
+
+    def _table(self, name: str, t: str, values: Sequence[str]) -> str:
+        elements = ", ".join(values)
         self._tables.append(f"@{name} = internal constant [{len(values)} x {t}] [{elements}], align 8")
         return f"ptr @{name}"
 

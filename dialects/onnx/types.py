@@ -54,6 +54,11 @@ class ElementType:
     numpy: np.dtype
 
     @property
+    def stored(self) -> np.dtype:
+        """The dtype of elements in a compiled program's memory: there a string is a number in the run's pool of texts."""
+        return np.dtype(np.int64) if self.numpy.hasobject else self.numpy
+
+    @property
     def is_float(self) -> bool:
         return isinstance(self.ir, builtin.AnyFloat)
 

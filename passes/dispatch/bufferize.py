@@ -88,16 +88,21 @@ class _Bufferizer:
         return new
 
     def _declare(self, argument: BlockArgument) -> None:
-        """An input's buffer, then one index for each of its dimensions."""
-        buffer = self.entry.insert_arg(hal.BufferType(), len(self.entry.args))
+        """An input's buffer, then one index for each of its dimensions; a list is itself."""
+        buffer = self.entry.insert_arg(_host_type(argument.type), len(self.entry.args))
         buffer.name_hint = argument.name_hint
         self.values[argument] = buffer
+        if not isinstance(argument.type, TensorType):
+            return
         rank = cast(TensorType, argument.type).get_num_dims()
         self.dims_of_argument[argument] = [self.entry.insert_arg(IndexType(), len(self.entry.args)) for _ in range(rank)]
 
     def _outputs(self, returned: func.ReturnOp) -> list[SSAValue]:
         result: list[SSAValue] = []
         for value in returned.operands:
+            if not isinstance(value.type, TensorType):
+                result.append(self.values[value])
+                continue
             result.append(self._owned(value))
             result += [self.index(d) for d in dims_of(value)]
         return result
@@ -245,6 +250,8 @@ class _Bufferizer:
                 handler(self, op)
             elif op.name.startswith("arith."):
                 self._scalar(op)
+            elif isinstance(op, dispatch.HostOp):
+                self._host_op(op)
             elif not isinstance(op, func.ReturnOp | scf.YieldOp | scf.ConditionOp):
                 raise UnsupportedError("ITG3021", f"{op.name} cannot stand in the host program")
 
@@ -252,6 +259,13 @@ class _Bufferizer:
         (result,) = op.results
         known = self.early.get(result)
         self.values[result] = known if known is not None else self.emit(op.clone({v: self.values[v] for v in op.operands}))
+
+    def _host_op(self, op: dispatch.HostOp) -> None:
+        """The same on buffers; what it makes has memory of its own."""
+        operands, types = [self.values[v] for v in op.operands], [_host_type(r.type) for r in op.results]
+        new = type(op).create(operands=operands, result_types=types, properties=dict(op.properties))
+        self.emit(new)
+        self.values.update(zip(op.results, new.results, strict=True))
 
     def _dim(self, op: tensor.DimOp) -> None:
         axis = constant_index(op.index)

@@ -65,7 +65,8 @@ class Liveness:
         self._depth = 0
         block = main.body.block
         for argument in block.args:
-            self._own(argument, owned=False, dims=())
+            if isinstance(argument.type, TensorType):
+                self._own(argument, owned=False, dims=())
         for position, op in enumerate(block.ops):
             self._visit(op, position)
         for value in cast(func.ReturnOp, block.last_op).operands:
@@ -106,9 +107,16 @@ class Liveness:
         elif isinstance(op, dispatch.AppendOp):
             # Not one of `storages`: it is allocated as it grows, and so are a loop's values of varying size.
             self._roots[op.result] = frozenset((Storage((), cast(TensorType, op.result.type), owned=True),))
+<<<<<<< HEAD
         elif isinstance(op, dispatch.DecodeImageOp):
             # Nor is what the host makes.
             self._roots[op.image] = frozenset((Storage((), cast(TensorType, op.image.type), owned=True),))
+=======
+        elif isinstance(op, dispatch.HostOp):
+            for out in op.results:
+                if isinstance(out.type, TensorType):
+                    self._roots[out] = frozenset((Storage((), out.type, owned=True),))
+>>>>>>> 5954284 (Carry strings, sequences, optionals and maps as native values through every level)
         elif isinstance(op, dispatch.WeightOp):
             self._own(op.result, owned=False)
         elif isinstance(op, dispatch.CallOp | linalg.GenericOp):

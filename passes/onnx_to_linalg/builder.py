@@ -31,7 +31,8 @@ from ...dialects.onnx.dims import Call, Dim, Shape, SymDim, product, symbol
 from ...dialects.onnx.shapes import Shapes
 from ...dialects.onnx.types import BY_IR, ElementType
 from ...errors import UnsupportedError
-from ..scalar import INDEX, Number, Scalar, ScalarBuilder, storage
+from ..scalar import INDEX, INT64, STRING, Number, Scalar, ScalarBuilder, storage
+from .texts import TextPool
 from .trace import Idx, Index, Trace
 
 PARALLEL, REDUCTION = IteratorTypeAttr(IteratorType.PARALLEL), IteratorTypeAttr(IteratorType.REDUCTION)
@@ -91,6 +92,7 @@ class Lowering:
         self.module_block = module_block
         self.values: dict[SSAValue, Any] = {}
         self.weights: dict[str, np.ndarray] = {}
+        self.texts = TextPool()
         self.packed: dict[Any, Tensor] = {}
         self._scopes = [_Scope(block)]
         self._traces: list[Trace] = []
@@ -237,8 +239,10 @@ class Lowering:
         return Tensor(self, value, shape, type)
 
     def constant(self, array: np.ndarray, type: ElementType, id: str | None = None) -> Tensor:
-        """A constant tensor kept in the weight store."""
+        """A constant tensor kept in the weight store; strings become numbers of the pool."""
         id = id or f"const{next(self._serial)}"
+        if type is STRING:
+            self.weights[id] = array = self.texts.numbers(array)
         self.weights.setdefault(id, array)
         # xDSL ops cannot be shared between sibling regions, so weights stand where they are used; the host program dedups by id.
         value = self.emit(dispatch.WeightOp(id, self.tensor_type(array.shape, type)))
@@ -479,7 +483,7 @@ class Lowering:
 
 def _kernel_element(type: ElementType) -> Any:
     storage(type)
-    return type.ir
+    return INT64.ir if type is STRING else type.ir
 
 
 def _attr(number: Number, type: ElementType) -> Any:
@@ -492,3 +496,10 @@ def element_type(value: SSAValue) -> ElementType:
     """The ONNX element type of an onnx-level tensor value."""
     assert isinstance(value.type, TensorType)
     return BY_IR[value.type.element_type]
+
+
+@dataclass(eq=False)
+class List:
+    """A sequence, an optional or a map on the linalg level, see dialects/lists: an item's type follows from the onnx level's value."""
+
+    value: SSAValue

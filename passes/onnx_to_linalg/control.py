@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from xdsl.dialects import arith, scf, tensor
-from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, TensorType, i1
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.dialects import arith, tensor
+from xdsl.dialects.builtin import IntegerAttr, TensorType, i1
+from xdsl.ir import SSAValue
 
 from ...dialects import dispatch
 from ...dialects.guard import RequireOp
 from ...dialects.onnx.control import IfOp, LoopOp, RegionOp, ScanOp
 from ...dialects.onnx.dims import Shape, SymDim
 from ..scalar import BOOL, INDEX, INT64, ScalarBuilder
-from .builder import Lowering, Tensor, element_type
+from .builder import List, Lowering, Tensor, element_type
 from .lower import lower_block
 from .registry import lower
+from .rounds import Rounds, as_shape, tied
 from .trace import Index
 
 
 @lower(IfOp)
-def if_(b: Lowering, op: IfOp, cond: Tensor) -> tuple[Tensor, ...]:
+def if_(b: Lowering, op: IfOp, cond: Tensor) -> tuple[Tensor | List, ...]:
     taken = op.taken(b.shapes)
     if len(taken) == 1:
         results = _branch(b, op, taken[0])
@@ -38,109 +40,82 @@ def require(b: Lowering, op: RequireOp, cond: Tensor) -> tuple[()]:
 
 
 def _branch(b: Lowering, op: IfOp, name: str) -> list[SSAValue]:
-    """Lowers a branch into the current block; returns its tensors, as the results' types have them, and their fresh sizes."""
+    """Lowers a branch into the current block; returns its values, as the results' types have them, and the tensors' fresh sizes."""
     lower_block(b, op.block(name))
-    inner = [_tensor(b, v) for v in op.yielded(name)]
-    typed = [_as_shape(b, t, b.shapes.of(r)) for t, r in zip(inner, op.outputs, strict=True)]
+    inner = [b.values[v] for v in op.yielded(name)]
+    typed = [v.value if isinstance(v, List) else as_shape(b, v, b.shapes.of(r)) for v, r in zip(inner, op.outputs, strict=True)]
     sizes = [b.dim(t.shape[axis]) for t, r in zip(inner, op.outputs, strict=True) for axis in _fresh_axes(b, r)]
     return [*typed, *sizes]
 
 
-def _arrive(b: Lowering, results: Sequence[SSAValue], values: Sequence[SSAValue]) -> tuple[Tensor, ...]:
-    """The results of an operator with regions, from their tensors and then their fresh sizes."""
-    tensors, sizes = values[: len(results)], iter(values[len(results) :])
+def _arrive(b: Lowering, results: Sequence[SSAValue], values: Sequence[SSAValue]) -> tuple[Tensor | List, ...]:
+    """The results of an operator with regions, from their values and then the tensors' fresh sizes."""
+    arrived, sizes = values[: len(results)], iter(values[len(results) :])
     for r in results:
         for axis in _fresh_axes(b, r):
             b.define_result_dim(r, axis, next(sizes))
-    return tuple(_tied(b, v, b.shapes.of(r), r) for v, r in zip(tensors, results, strict=True))
+    return tuple(tied(b, v, b.shapes.of(r), r) if _is_tensor(r) else List(v) for v, r in zip(arrived, results, strict=True))
 
 
-def _tensor(b: Lowering, value: SSAValue) -> Tensor:
-    found = b.values[value]
-    if not isinstance(found, Tensor):
-        raise b.unsupported("control flow over sequences and optionals cannot be compiled yet")
-    return found
+def _is_tensor(value: SSAValue) -> bool:
+    return isinstance(value.type, TensorType)
 
 
 def _fresh_axes(b: Lowering, result: SSAValue) -> list[int]:
     """The axes whose size only running the operator tells."""
-    if not isinstance(result.type, TensorType):
-        raise b.unsupported("control flow over sequences and optionals cannot be compiled yet")
+    if not _is_tensor(result):
+        return []
     shape = b.shapes.of(result)
     return [axis for axis, d in enumerate(shape) if isinstance(d, SymDim) and d == b.shapes.result_symbol(result, axis)]
-
-
-def _as_shape(b: Lowering, x: Tensor, shape: Shape) -> SSAValue:
-    """The tensor under the type that `shape` has: what is known here may be dynamic where control flow meets."""
-    wanted = b.tensor_type(shape, x.type)
-    if x.value.type == wanted:
-        return x.value
-    dims = [b.dim(d) for d, w in zip(x.shape, wanted.get_shape(), strict=True) if w == DYNAMIC_INDEX]
-    return b.emit(dispatch.ReshapeOp(x.value, dims, wanted))
-
-
-def _tied(b: Lowering, value: SSAValue, shape: Shape, like: SSAValue) -> Tensor:
-    """A tensor of the element type of `like`, a value of the onnx level, whose dynamic dimensions are named."""
-    dims = b.dims(shape)
-    return Tensor(b, b.emit(dispatch.TieShapeOp(value, dims)) if dims else value, shape, element_type(like))
-
-
-class _Rounds:
-    """A scf.while in the making: the values it carries, by position. The first counts the rounds."""
-
-    COUNT = 0
-
-    def __init__(self, b: Lowering) -> None:
-        self.b = b
-        self.initial: list[SSAValue] = [b.dim(0)]
-
-    def carry(self, value: SSAValue) -> int:
-        self.initial.append(value)
-        return len(self.initial) - 1
-
-    def run(
-        self, condition: Callable[[Sequence[SSAValue]], SSAValue], body: Callable[[Sequence[SSAValue]], dict[int, SSAValue]]
-    ) -> Sequence[SSAValue]:
-        """Runs `body` while `condition`, both built on the carried values; what `body` does not give stays. Returns the last values."""
-        b, types = self.b, [v.type for v in self.initial]
-        before, after = Block(arg_types=types), Block(arg_types=types)
-        with b.scope(before):
-            before.add_op(scf.ConditionOp(condition(before.args), *before.args))
-        with b.scope(after):
-            following = body(after.args)
-            following[self.COUNT] = b.emit(arith.AddiOp(after.args[self.COUNT], b.dim(1)))
-            after.add_op(scf.YieldOp(*(following.get(n, a) for n, a in enumerate(after.args))))
-        op = scf.WhileOp(self.initial, types, Region(before), Region(after))
-        b.emit(op)
-        return op.results
 
 
 class _Variable:
     """A tensor carried from round to round: `argument` in the body, `result` after it; sizes that vary are carried beside it."""
 
-    def __init__(self, rounds: _Rounds, argument: SSAValue, start: Tensor, result: SSAValue) -> None:
+    def __init__(self, rounds: Rounds, argument: SSAValue, start: Tensor, result: SSAValue) -> None:
         b = rounds.b
         self.b, self.argument, self.result = b, argument, result
         self.shape = b.shapes.of(argument)
         varying = [b.shapes.fresh_argument_dim(argument, axis) for axis in range(len(self.shape))]
         # Sizes that stay are worked out before the loop: they tell that the tensor can keep its place.
         b.dims(tuple(d for d, v in zip(self.shape, varying, strict=True) if d != v))
-        self.tensor = rounds.carry(_as_shape(b, start, self.shape))
+        self.tensor = rounds.carry(as_shape(b, start, self.shape))
         self.sizes = {axis: rounds.carry(b.dim(start.shape[axis])) for axis, v in enumerate(varying) if self.shape[axis] == v}
 
     def enter(self, state: Sequence[SSAValue]) -> None:
         for axis, position in self.sizes.items():
             self.b.define_symbol(str(self.shape[axis]), state[position])
-        self.b.values[self.argument] = _tied(self.b, state[self.tensor], self.shape, self.argument)
+        self.b.values[self.argument] = tied(self.b, state[self.tensor], self.shape, self.argument)
 
     def follow(self, after: Tensor) -> dict[int, SSAValue]:
         sizes = {position: self.b.dim(after.shape[axis]) for axis, position in self.sizes.items()}
-        return {self.tensor: _as_shape(self.b, after, self.shape), **sizes}
+        return {self.tensor: as_shape(self.b, after, self.shape), **sizes}
 
     def leave(self, state: Sequence[SSAValue]) -> Tensor:
         for axis, position in self.sizes.items():
             self.b.define_result_dim(self.result, axis, state[position])
-        return _tied(self.b, state[self.tensor], self.b.shapes.of(self.result), self.result)
+        return tied(self.b, state[self.tensor], self.b.shapes.of(self.result), self.result)
+
+
+class _ListVariable:
+    """A sequence or an optional carried from round to round."""
+
+    def __init__(self, rounds: Rounds, argument: SSAValue, start: List) -> None:
+        self.b, self.argument = rounds.b, argument
+        self.place = rounds.carry(start.value)
+
+    def enter(self, state: Sequence[SSAValue]) -> None:
+        self.b.values[self.argument] = List(state[self.place])
+
+    def follow(self, after: List) -> dict[int, SSAValue]:
+        return {self.place: after.value}
+
+    def leave(self, state: Sequence[SSAValue]) -> List:
+        return List(state[self.place])
+
+
+def _variable(rounds: Rounds, argument: SSAValue, start: Tensor | List, result: SSAValue) -> _Variable | _ListVariable:
+    return _ListVariable(rounds, argument, start) if isinstance(start, List) else _Variable(rounds, argument, start, result)
 
 
 class _Stack:
@@ -149,7 +124,7 @@ class _Stack:
     `axis` is where the result has the leading axis of the stack; `reverse` puts the last round first.
     """
 
-    def __init__(self, rounds: _Rounds, result: SSAValue, axis: int = 0, reverse: bool = False) -> None:
+    def __init__(self, rounds: Rounds, result: SSAValue, axis: int = 0, reverse: bool = False) -> None:
         b = rounds.b
         self.b, self.result, self.reverse = b, result, reverse
         whole = b.shapes.of(result)
@@ -164,9 +139,9 @@ class _Stack:
         self.sizes = {k: rounds.carry(nothing) for k in self.fresh if k != 0}
 
     def add(self, state: Sequence[SSAValue], part: Tensor) -> dict[int, SSAValue]:
-        b, count = self.b, state[_Rounds.COUNT]
+        b, count = self.b, state[Rounds.COUNT]
         if self.room is None:
-            target = _tied(b, state[self.tensor], self.shape, self.result).value
+            target = tied(b, state[self.tensor], self.shape, self.result).value
             place = _from_end(b, self.shape[0], count) if self.reverse else count
             return {self.tensor: b.emit(dispatch.InsertOp(part.value, target, place))}
         sizes = {k: b.dim(part.shape[k - 1]) for k in self.sizes}
@@ -185,7 +160,7 @@ class _Stack:
 
     def _require_same(self, state: Sequence[SSAValue], sizes: dict[int, SSAValue]) -> None:
         s = ScalarBuilder(self.b.block)
-        first = s.wrap(state[_Rounds.COUNT], INDEX).equals(0)
+        first = s.wrap(state[Rounds.COUNT], INDEX).equals(0)
         for k, size in sizes.items():
             same = s.wrap(size, INDEX).equals(s.wrap(state[self.sizes[k]], INDEX))
             self.b.require((first | same).value, "ITG5040", f"dimension {k - 1} of a scan output's part must stay the same")
@@ -193,8 +168,8 @@ class _Stack:
     def leave(self, state: Sequence[SSAValue]) -> Tensor:
         b = self.b
         for k in self.fresh:
-            b.define_result_dim(self.result, self.axes[k], state[self.sizes[k] if k else _Rounds.COUNT])
-        stack = _tied(b, state[self.tensor], self.shape, self.result)
+            b.define_result_dim(self.result, self.axes[k], state[self.sizes[k] if k else Rounds.COUNT])
+        stack = tied(b, state[self.tensor], self.shape, self.result)
         if self.reverse and self.room is not None:
             forward = stack
             stack = b.compute(self.shape, stack.type, lambda i, *rest: forward[(b.index(self.shape[0]) - 1 - i, *rest)])
@@ -207,38 +182,42 @@ def _from_end(b: Lowering, size: int | SymDim, index: SSAValue) -> SSAValue:
 
 
 def _finish_round(
-    b: Lowering, state: Sequence[SSAValue], inner: Sequence[SSAValue], variables: Sequence[_Variable], stacks: Sequence[_Stack]
+    b: Lowering,
+    state: Sequence[SSAValue],
+    inner: Sequence[SSAValue],
+    variables: Sequence[_Variable | _ListVariable],
+    stacks: Sequence[_Stack],
 ) -> dict[int, SSAValue]:
-    """The carried values after the body: `inner` are its tensors, variables first."""
+    """The carried values after the body: `inner` are its results, variables first."""
     following: dict[int, SSAValue] = {}
     for part, value in zip((*variables, *stacks), inner, strict=True):
-        after = _tensor(b, value)
-        following |= part.follow(after) if isinstance(part, _Variable) else part.add(state, after)
+        after = b.values[value]
+        following |= part.add(state, after) if isinstance(part, _Stack) else part.follow(after)
     return following
 
 
 @lower(LoopOp)
-def loop(b: Lowering, op: LoopOp, max_trips: Tensor | None, cond: Tensor | None, v_initial: list[Tensor]) -> tuple[Tensor, ...]:
+def loop(b: Lowering, op: LoopOp, max_trips: Tensor | None, cond: Tensor | None, v_initial: list[Any]) -> tuple[Tensor | List, ...]:
     counter, condition, *arguments = op.block("body").args
     results = op.v_final_and_scan_outputs
     trips = None if op.max_trips is None else b.dim(b.shapes.elements(op.max_trips)[0])
-    rounds = _Rounds(b)
+    rounds = Rounds(b)
     # Without M and without a condition only the body's own can ever end the loop.
     endless = max_trips is None and cond is None
     watched = endless or not op.runs_to_the_end(b.shapes)
     going = rounds.carry(_starts(b, op, cond)) if watched or cond is not None else None
-    variables = [_Variable(rounds, a, _checked(b, s), r) for a, s, r in zip(arguments, v_initial, results, strict=False)]
+    variables = [_variable(rounds, a, s, r) for a, s, r in zip(arguments, v_initial, results, strict=False)]
     stacks = [_Stack(rounds, r) for r in results[len(variables) :]]
 
     def goes_on(state: Sequence[SSAValue]) -> SSAValue:
         if trips is None:
             assert going is not None  # without M the condition is carried
             return state[going]
-        more = b.emit(arith.CmpiOp(state[_Rounds.COUNT], trips, "slt"))
+        more = b.emit(arith.CmpiOp(state[Rounds.COUNT], trips, "slt"))
         return more if going is None else b.emit(arith.AndIOp(more, state[going]))
 
     def body(state: Sequence[SSAValue]) -> dict[int, SSAValue]:
-        _enter_counter(b, counter, state[_Rounds.COUNT])
+        _enter_counter(b, counter, state[Rounds.COUNT])
         b.values[condition] = b.constant(np.ones(_static(b.shapes.of(condition)), bool), BOOL)  # else the body would not run
         for v in variables:
             v.enter(state)
@@ -246,17 +225,11 @@ def loop(b: Lowering, op: LoopOp, max_trips: Tensor | None, cond: Tensor | None,
         again, *inner = op.yielded("body")
         following = _finish_round(b, state, inner, variables, stacks)
         if going is not None and watched:
-            following[going] = b.host_scalar(_tensor(b, again)).value
+            following[going] = b.host_scalar(b.values[again]).value
         return following
 
     state = rounds.run(goes_on, body)
     return tuple(part.leave(state) for part in (*variables, *stacks))
-
-
-def _checked(b: Lowering, start: Tensor) -> Tensor:
-    if not isinstance(start, Tensor):
-        raise b.unsupported("control flow over sequences and optionals cannot be compiled yet")
-    return start
 
 
 def _starts(b: Lowering, op: LoopOp, cond: Tensor | None) -> SSAValue:
@@ -287,7 +260,7 @@ def scan(b: Lowering, op: ScanOp, operands: list[Tensor]) -> tuple[Tensor, ...]:
     backwards = _listed(op, "scan_input_directions", len(scanned))
     trips = scanned[0].shape[0]
     last = b.dim(trips)
-    rounds = _Rounds(b)
+    rounds = Rounds(b)
     variables = [_Variable(rounds, a, s, r) for a, s, r in zip(arguments[:n], operands[:n], results[:n], strict=True)]
     parts = results[n:]
     axes = [a % len(b.shapes.of(r)) for a, r in zip(_listed(op, "scan_output_axes", len(parts)), parts, strict=True)]
@@ -295,7 +268,7 @@ def scan(b: Lowering, op: ScanOp, operands: list[Tensor]) -> tuple[Tensor, ...]:
     stacks = [_Stack(rounds, r, a, bool(d)) for r, a, d in zip(parts, axes, directions, strict=True)]
 
     def body(state: Sequence[SSAValue]) -> dict[int, SSAValue]:
-        count = state[_Rounds.COUNT]
+        count = state[Rounds.COUNT]
         for v in variables:
             v.enter(state)
         for x, argument, backward in zip(scanned, arguments[n:], backwards, strict=True):
@@ -304,7 +277,7 @@ def scan(b: Lowering, op: ScanOp, operands: list[Tensor]) -> tuple[Tensor, ...]:
         lower_block(b, op.block("body"))
         return _finish_round(b, state, op.yielded("body"), variables, stacks)
 
-    state = rounds.run(lambda state: b.emit(arith.CmpiOp(state[_Rounds.COUNT], last, "slt")), body)
+    state = rounds.run(lambda state: b.emit(arith.CmpiOp(state[Rounds.COUNT], last, "slt")), body)
     return tuple(part.leave(state) for part in (*variables, *stacks))
 
 

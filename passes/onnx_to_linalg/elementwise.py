@@ -13,7 +13,7 @@ from ...dialects.onnx import elementwise as ops
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Shape
 from ...dialects.onnx.types import ElementType
-from ..scalar import BOOL, DOUBLE, FLOAT, INT32, INT64, Scalar, ScalarBuilder
+from ..scalar import BOOL, DOUBLE, FLOAT, INT32, INT64, STRING, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor, element_type
 from .registry import lower
 
@@ -26,6 +26,11 @@ def check_plain(b: Lowering, *types: ElementType) -> None:
     for t in types:
         if (t.is_float and t.name not in PLAIN_FLOATS) or not (t.is_float or t.is_integer or t is BOOL):
             raise b.unsupported(f"arithmetic on {t.name} cannot be compiled yet")
+
+
+def as_comparable(b: Lowering, x: Tensor) -> Tensor:
+    """Strings as the numbers of their texts, which are equal where the strings are."""
+    return b.retype(x, INT64) if x.type is STRING else x
 
 
 def wide(type: ElementType) -> ElementType:
@@ -41,7 +46,7 @@ def scalar(*classes: type[OnnxOp], widen: bool = False) -> Callable[[Callable[..
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         def lowering(b: Lowering, op: OnnxOp, *operands: Any) -> Tensor:
-            flat = [t for o in operands for t in (o if isinstance(o, list) else [o])]
+            flat = [as_comparable(b, t) for o in operands for t in (o if isinstance(o, list) else [o])]
             (result,) = op.results
             to = element_type(result)
             check_plain(b, to, *(t.type for t in flat))

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 from xdsl.dialects import func, tensor
-from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp, TensorType
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, ModuleOp, TensorType, UnrankedTensorType, i64
+from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from ...dialects import dispatch
+from ...dialects import dispatch, texts
+from ...dialects.lists import LIST, ListType
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import SymDim
 from ...dialects.onnx.shapes import Shapes
+from ...dialects.onnx.types import MapType, OptionalType, SequenceType
 from ...errors import IntaglioError, UnsupportedError
-from ..scalar import INDEX, ScalarBuilder, storage
-from .builder import Lowering, Tensor, element_type
+from ..scalar import INDEX, STRING, ScalarBuilder, storage
+from .builder import List, Lowering, Tensor, element_type
 from .contents import known_results
 from .registry import lowering_of
 from .sweep import sweep
@@ -26,10 +28,14 @@ from .unsupported import is_operator, lower_gathering, missing_lowerings, raise_
 
 @dataclass
 class Linalg:
-    """The linalg level of a program: the module (`main` and kernels) and the weights it names."""
+    """The linalg level of a program: the module (`main` and kernels), the weights it names, and the defaults of inputs.
+
+    Strings are numbers of the program's pool in both, which is among the weights where there are any.
+    """
 
     module: ModuleOp
     weights: dict[str, np.ndarray]
+    defaults: dict[str, np.ndarray]
 
 
 def main_function(module: ModuleOp) -> func.FuncOp:
@@ -37,7 +43,13 @@ def main_function(module: ModuleOp) -> func.FuncOp:
     return next(op for op in module.ops if isinstance(op, func.FuncOp) and op.sym_name.data == "main")
 
 
-def onnx_to_linalg(module: ModuleOp, shapes: Shapes, weights: Mapping[str, np.ndarray], target: Any = None) -> Linalg:
+def onnx_to_linalg(
+    module: ModuleOp,
+    shapes: Shapes,
+    weights: Mapping[str, np.ndarray],
+    target: Any = None,
+    defaults: Mapping[str, np.ndarray] | None = None,
+) -> Linalg:
     """Lowers `main`. Raises UnsupportedError, of several problems NotCompilable, with every operator and node that cannot be lowered."""
     source = main_function(module)
     problems = missing_lowerings(source)
@@ -61,7 +73,25 @@ def onnx_to_linalg(module: ModuleOp, shapes: Shapes, weights: Mapping[str, np.nd
     if source.res_attrs is not None:
         main.res_attrs = source.res_attrs
     lowered.body.block.add_op(main)
-    return Linalg(lowered, b.weights)
+    stored = {name: b.texts.numbers(array) if array.dtype.hasobject else array for name, array in (defaults or {}).items()}
+    if _speaks_of_strings(source):
+        b.weights |= b.texts.weights()
+        main.attributes[texts.COUNT] = IntegerAttr(len(b.texts), i64)
+    return Linalg(lowered, b.weights, stored)
+
+
+def _speaks_of_strings(source: func.FuncOp) -> bool:
+    """Whether any value holds strings."""
+    values = (*source.body.block.args, *(r for op in source.walk() for r in op.results))
+    return any(_holds_strings(t) for t in {v.type for v in values})
+
+
+def _holds_strings(type: Attribute) -> bool:
+    if isinstance(type, MapType):
+        return STRING.ir == type.key or _holds_strings(type.value)
+    if isinstance(type, SequenceType | OptionalType):
+        return _holds_strings(type.element)
+    return isinstance(type, TensorType | UnrankedTensorType) and type.element_type == STRING.ir
 
 
 def lower_block(b: Lowering, block: Block) -> None:
@@ -132,6 +162,9 @@ def _bind_arguments(b: Lowering, source: Block, body: Block) -> None:
     """Names the arguments' dynamic dimensions; a symbol that several arguments share is checked for equality."""
     for old, new in zip(source.args, body.args, strict=True):
         new.name_hint = old.name_hint
+        if isinstance(new.type, ListType):
+            b.values[old] = List(new)
+            continue
         shape = b.shapes.of(old)
         tied = []
         for axis, d in enumerate(shape):
@@ -155,9 +188,9 @@ def _tie_symbol(b: Lowering, d: SymDim, here: SSAValue, argument: SSAValue, axis
     b.require(same.value, "ITG5003", f"dimension {axis} of input {argument.name_hint} must equal {d}")
 
 
-def _argument_types(block: Block, shapes: Shapes, problems: list[IntaglioError]) -> list[TensorType]:
+def _argument_types(block: Block, shapes: Shapes, problems: list[IntaglioError]) -> list[TensorType | ListType]:
     """The arguments' types. Without them nothing can be lowered: one that has none ends it here, with the problems known."""
-    types: list[TensorType] = []
+    types: list[TensorType | ListType] = []
     for argument in block.args:
         try:
             types.append(_storage_type(argument, shapes))
@@ -168,8 +201,8 @@ def _argument_types(block: Block, shapes: Shapes, problems: list[IntaglioError])
     return types
 
 
-def _storage_type(value: SSAValue, shapes: Shapes) -> TensorType:
+def _storage_type(value: SSAValue, shapes: Shapes) -> TensorType | ListType:
     if not isinstance(value.type, TensorType):
-        raise UnsupportedError("ITG3006", f"input {value.name_hint} is a {value.type}: only tensors can be inputs yet")
+        return LIST
     dims = [d if isinstance(d, int) else DYNAMIC_INDEX for d in shapes.of(value)]
     return TensorType(storage(element_type(value)), dims)

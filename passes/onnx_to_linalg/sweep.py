@@ -21,6 +21,7 @@ _PURE = (
     dispatch.CallOp,
     dispatch.EntropyOp,
     dispatch.ContractOp,
+    dispatch.HostOp,
 )
 
 

@@ -1,0 +1,190 @@
+"""Python values as the C structs that a run takes and gives: arrays, strings, and lists, tuples and dictionaries for what is no tensor."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..dialects.onnx.types import BY_NUMBER
+from ..errors import IntaglioError
+from .abi import KINDS, PORT, STRING, TENSOR
+
+Tensor, CPort, _String = (struct.ctypes() for struct in (TENSOR, PORT, STRING))
+
+# Code units of one letter each that UTF-8 has no bytes for stand for bytes that are no UTF-8, in and out.
+_FOREIGN = "surrogateescape"
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output as a session needs it. shape: sizes, and names where they are open, None for any rank; number and dtype: of a
+    tensor's elements; items: the ports of what a sequence, an optional or a map holds."""
+
+    name: str
+    type: str
+    shape: list[int | str] | None
+    kind: str
+    number: int
+    dtype: np.dtype
+    has_default: bool
+    items: tuple[Port, ...]
+
+
+def read_ports(address: int, count: int) -> list[Port]:
+    """The ports in an array of C structs."""
+    return [_port(port) for port in (CPort * count).from_address(address)] if count else []
+
+
+def _port(port: Any) -> Port:
+    kind = KINDS[port.kind]
+    shown = port.type_name.decode()
+    dtype = BY_NUMBER[port.type].numpy if kind == "tensor" else np.dtype(object)
+    items = tuple(read_ports(port.items, port.item_count))
+    type = f"tensor({shown})" if kind == "tensor" else shown
+    return Port(port.name.decode(), type, _shape(port), kind, port.type, dtype, bool(port.has_default), items)
+
+
+def _shape(port: Any) -> list[int | str] | None:
+    if port.rank < 0:
+        return None
+    sizes = (ctypes.c_int64 * port.rank).from_address(port.dims)
+    names = (ctypes.c_char_p * port.rank).from_address(port.dim_names)
+    return [size if name is None else name.decode() for size, name in zip(sizes, names, strict=True)]
+
+
+class Writer:
+    """Describes values in C structs; `keep` holds what must live as long as these."""
+
+    def __init__(self) -> None:
+        self.keep: list[object] = []
+
+    def value(self, tensor: Any, value: Any, port: Port) -> None:
+        """Describes a value of a port. Raises IntaglioError: ITG5503 to ITG5505 for one that does not fit the port."""
+        if port.kind == "tensor":
+            self.array(tensor, checked_array(value, port), port)
+        else:
+            self._list(tensor, _items(value, port), port)
+
+    def array(self, tensor: Any, array: np.ndarray, port: Port) -> None:
+        dims = (ctypes.c_int64 * array.ndim)(*array.shape)  # shape_as gives None for a scalar
+        tensor.type, tensor.rank = port.number, array.ndim
+        tensor.data = array.ctypes.data if not array.dtype.hasobject else self._strings(array, port)
+        tensor.dims = ctypes.addressof(dims)
+        self.keep += [dims, array]
+
+    def _strings(self, array: np.ndarray, port: Port) -> int:
+        texts = [_encoded(s, port) for s in array.flat]
+        blob = b"".join(texts)
+        start = ctypes.cast(ctypes.c_char_p(blob), ctypes.c_void_p).value or 0
+        strings = (_String * max(len(texts), 1))()
+        rows = np.frombuffer(strings, np.int64).reshape(-1, 2)
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        rows[: len(texts), 1] = lengths
+        rows[: len(texts), 0] = start + np.cumsum(lengths) - lengths
+        self.keep += [blob, strings]
+        return ctypes.addressof(strings)
+
+    def _list(self, tensor: Any, items: Sequence[tuple[Any, Port]], port: Port) -> None:
+        inner = (Tensor * max(len(items), 1))()
+        dims = (ctypes.c_int64 * 1)(len(items))
+        tensor.type, tensor.rank = 0, 1
+        tensor.data, tensor.dims = ctypes.addressof(inner), ctypes.addressof(dims)
+        self.keep += [inner, dims]
+        for one, (value, item) in zip(inner, items, strict=False):
+            self.value(one, value, item)
+
+
+def _encoded(text: Any, port: Port) -> bytes:
+    if isinstance(text, str):
+        return text.encode("utf-8", _FOREIGN)
+    if isinstance(text, bytes):
+        return text
+    raise IntaglioError("ITG5503", f"an element is a {type(text).__name__}, no string", subject="input", node=port.name)
+
+
+def _items(value: Any, port: Port) -> list[tuple[Any, Port]]:
+    if port.kind == "optional":
+        return [] if value is None else [(value, _named(port.items[0], port))]
+    if port.kind == "map" and isinstance(value, Mapping):
+        keys, values = (_named(item, port) for item in port.items)
+        return [(list(value.keys()), keys), (_row(value.values()), values)]
+    if port.kind == "sequence" and isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return [(item, _named(port.items[0], port)) for item in value]
+    raise IntaglioError("ITG5503", f"a {type(value).__name__} is given, the model takes {port.type}", subject="input", node=port.name)
+
+
+def _row(values: Iterable[Any]) -> list[Any]:
+    """A map's values, each a number, a string or an array of one."""
+    return [v.item() if isinstance(v, np.ndarray) and v.size == 1 else v for v in values]
+
+
+def _named(item: Port, port: Port) -> Port:
+    """The port of an item under the name of the input, for messages."""
+    return Port(port.name, item.type, item.shape, item.kind, item.number, item.dtype, item.has_default, item.items)
+
+
+def checked_array(value: Any, port: Port) -> np.ndarray:
+    """A value as a contiguous array that fits the port. Raises IntaglioError: ITG5503 to ITG5505."""
+    array = value if isinstance(value, np.ndarray) else _converted(value, port)
+    if array.dtype != port.dtype:
+        if port.dtype.hasobject and array.dtype.kind in "UST":
+            array = array.astype(object)
+        elif array.dtype.newbyteorder("=") != port.dtype:
+            raise _mismatch("ITG5503", port, array)
+        else:
+            array = array.astype(port.dtype)
+    if port.shape is not None and array.ndim != len(port.shape):
+        raise _mismatch("ITG5504", port, array)
+    for size, given in zip(port.shape or (), array.shape, strict=False):
+        if size != given and not isinstance(size, str):
+            raise _mismatch("ITG5505", port, array)
+    # ascontiguousarray would make a scalar one-dimensional.
+    return array if array.flags.c_contiguous and array.flags.aligned else array.copy(order="C")
+
+
+def _converted(value: Any, port: Port) -> np.ndarray:
+    """A scalar or nested list as an array of the port's type; an array-like that has a type keeps it."""
+    if hasattr(value, "dtype"):
+        return np.asarray(value)
+    try:
+        return np.asarray(value, dtype=port.dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        message = f"what is given cannot become an array of {port.dtype}: {error}"
+        raise IntaglioError("ITG5503", message, subject="input", node=port.name) from error
+
+
+def _mismatch(code: str, port: Port, array: np.ndarray) -> IntaglioError:
+    given = f"{array.dtype}{list(array.shape)}"
+    shape = ", ".join(map(str, port.shape)) if port.shape is not None else "..."
+    return IntaglioError(code, f"{given} is given, the model takes {port.dtype}[{shape}]", subject="input", node=port.name)
+
+
+def read_value(tensor: Any, port: Port) -> Any:
+    """A value that a run gave, as a Python object of its own: an array; a list; None or what an optional holds; a dictionary."""
+    if port.kind == "tensor":
+        return _read_array(tensor, port)
+    (count,) = (ctypes.c_int64 * 1).from_address(tensor.dims)
+    inner = (Tensor * count).from_address(tensor.data) if count else ()
+    if port.kind == "map":
+        keys, values = (_read_array(one, item) for one, item in zip(inner, port.items, strict=True))
+        return dict(zip(keys.tolist(), values.tolist(), strict=True))
+    items = [read_value(one, port.items[0]) for one in inner]
+    if port.kind == "optional":
+        return items[0] if items else None
+    return items
+
+
+def _read_array(tensor: Any, port: Port) -> np.ndarray:
+    shape = tuple((ctypes.c_int64 * tensor.rank).from_address(tensor.dims)) if tensor.rank else ()
+    result = np.empty(shape, port.dtype)
+    if not port.dtype.hasobject:
+        ctypes.memmove(result.ctypes.data, tensor.data, result.nbytes)
+    elif result.size:
+        strings = (_String * result.size).from_address(tensor.data)
+        texts = [ctypes.string_at(s.data, s.bytes).decode("utf-8", _FOREIGN) if s.bytes else "" for s in strings]
+        result.reshape(-1)[:] = texts
+    return result
