@@ -36,7 +36,7 @@ class HostedDevice(Protocol):
 
 @dataclass(frozen=True)
 class NodeArg:
-    """One input or output. type: such as "tensor(float)" or "seq(tensor(int64))"; shape: of a tensor, a size, or a name where it is open."""
+    """One input or output. type: such as "tensor(float)", "seq(tensor(int64))"; shape: of a tensor, a size, or a name where it is open."""
 
     name: str
     type: str

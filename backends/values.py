@@ -81,7 +81,7 @@ class Writer:
         blob = b"".join(texts)
         start = ctypes.cast(ctypes.c_char_p(blob), ctypes.c_void_p).value or 0
         strings = (_String * max(len(texts), 1))()
-        rows = np.frombuffer(strings, np.int64).reshape(-1, 2)
+        rows = np.frombuffer(memoryview(strings), np.int64).reshape(-1, 2)
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         rows[: len(texts), 1] = lengths
         rows[: len(texts), 0] = start + np.cumsum(lengths) - lengths

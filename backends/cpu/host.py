@@ -180,12 +180,14 @@ def read(e: HostEmitter, op: hal.ReadOp) -> None:
     t, size, place = _cell(e, op.result)
     e.step("read", f", {_element(e, op.buffer, op.element, size)}, ptr {place}, i64 {size}")
     text = f"load {storage(t)}, ptr {place}, align {size}"
-    e.assign(op.result, text if t != "i1" else f"icmp ne i8 {e.let(text)}, 0")
+    back = {"i1": "icmp ne i8 {}, 0", "bfloat": "bitcast i16 {} to bfloat"}.get(t)
+    e.assign(op.result, text if back is None else back.format(e.let(text)))
 
 
 def write(e: HostEmitter, op: hal.WriteOp) -> None:
     t, size, place = _cell(e, op.value)
-    value = e.value(op.value) if t != "i1" else e.let(f"zext i1 {e.value(op.value)} to i8")
+    forth = {"i1": "zext i1 {} to i8", "bfloat": "bitcast bfloat {} to i16"}.get(t)
+    value = e.value(op.value) if forth is None else e.let(forth.format(e.value(op.value)))
     e.line(f"store {storage(t)} {value}, ptr {place}, align {size}")
     e.step("write", f", {_element(e, op.buffer, op.element, size)}, ptr {place}, i64 {size}")
 

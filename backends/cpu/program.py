@@ -55,7 +55,7 @@ def build(
     machine = machine or Machine()
     main, kernels = _parts(module)
     inputs, outputs = hal.ports(main)
-    _check_elements((*inputs, *outputs))
+    _check_elements((*inputs, *outputs), pool=texts.COUNT in main.attributes)
     defaults = dict(defaults or {})
     _check_defaults(inputs, defaults)
     used = dict.fromkeys(op.id.data for op in main.walk() if isinstance(op, hal.WeightOp))
@@ -151,11 +151,16 @@ def _known_texts(main: func.FuncOp) -> int:
     return count.value.data if isinstance(count, IntegerAttr) else 0
 
 
-def _check_elements(ports: Sequence[hal.Port]) -> None:
+def _check_elements(ports: Sequence[hal.Port], *, pool: bool) -> None:
     for port in ports:
-        _check_elements(port.items)
-        if not port.is_list and port.element not in BY_NUMBER:
+        _check_elements(port.items, pool=pool)
+        if port.is_list:
+            continue
+        if (kind := BY_NUMBER.get(port.element)) is None:
             message = f"elements of type number {port.element} cannot cross the program's border"
+            raise UnsupportedError("ITG3020", message, subject="port", node=port.name)
+        if kind.numpy.hasobject and not pool:
+            message = f"elements of type {kind.name} need a pool of texts, @main has no {texts.COUNT}"
             raise UnsupportedError("ITG3020", message, subject="port", node=port.name)
 
 

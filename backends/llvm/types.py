@@ -62,12 +62,13 @@ def value_type(t: Attribute) -> str:
 
 
 def memory_type(t: Attribute) -> str:
-    """The LLVM type that a value of type `t` has in memory: its value type, but a byte for each i1."""
-    return value_type(t).replace("i1>", "i8>") if isinstance(t, VectorType) else storage(value_type(t))
+    """The LLVM type that a value of type `t` has in memory: its value type, but a byte for each i1 and the bits of each bfloat."""
+    return value_type(t).replace(" i1>", " i8>").replace("bfloat>", "i16>") if isinstance(t, VectorType) else storage(value_type(t))
 
 
 def storage(text: str) -> str:
-    return "i8" if text == "i1" else text
+    """How a value of an LLVM type lies in memory. A bfloat goes there as bits: where the processor has none, LLVM would round it."""
+    return {"i1": "i8", "bfloat": "i16"}.get(text, text)
 
 
 def lanes(t: VectorType) -> int:

@@ -51,15 +51,21 @@ def masked_store(e: Emitter, op: vector.MaskedStoreOp) -> None:
 
 
 def _assign_from_memory(e: Emitter, result: SSAValue, t: str, text: str) -> None:
-    if e.type(result.type) == t:
+    own = e.type(result.type)
+    if own == t:
         e.assign(result, text)
+    elif element(own) == "bfloat":
+        e.assign(result, f"bitcast {t} {e.let(text)} to {own}")
     else:
         e.assign(result, f"icmp ne {t} {e.let(text)}, zeroinitializer")
 
 
 def _for_memory(e: Emitter, value: SSAValue) -> str:
     text, t = e.typed(value), memory_type(value.type)
-    return text if e.type(value.type) == t else f"{t} {e.let(f'zext {text} to {t}')}"
+    if e.type(value.type) == t:
+        return text
+    how = "bitcast" if element(e.type(value.type)) == "bfloat" else "zext"
+    return f"{t} {e.let(f'{how} {text} to {t}')}"
 
 
 def broadcast(e: Emitter, op: vector.BroadcastOp) -> None:

@@ -14,8 +14,10 @@ from ...dialects import dispatch
 from ...dialects.guard import RequireOp
 from ...dialects.onnx.control import IfOp, LoopOp, RegionOp, ScanOp
 from ...dialects.onnx.dims import Shape, SymDim
+from ...dialects.onnx.types import OptionalType
 from ..scalar import BOOL, INDEX, INT64, ScalarBuilder
 from .builder import List, Lowering, Tensor, element_type
+from .lists import append, empty, unwrap
 from .lower import lower_block
 from .registry import lower
 from .rounds import Rounds, as_shape, tied
@@ -87,7 +89,7 @@ class _Variable:
             self.b.define_symbol(str(self.shape[axis]), state[position])
         self.b.values[self.argument] = tied(self.b, state[self.tensor], self.shape, self.argument)
 
-    def follow(self, after: Tensor) -> dict[int, SSAValue]:
+    def follow(self, after: Tensor, source: SSAValue) -> dict[int, SSAValue]:
         sizes = {position: self.b.dim(after.shape[axis]) for axis, position in self.sizes.items()}
         return {self.tensor: as_shape(self.b, after, self.shape), **sizes}
 
@@ -98,24 +100,42 @@ class _Variable:
 
 
 class _ListVariable:
-    """A sequence or an optional carried from round to round."""
+    """A sequence or an optional carried from round to round.
 
-    def __init__(self, rounds: Rounds, argument: SSAValue, start: List) -> None:
-        self.b, self.argument = rounds.b, argument
-        self.place = rounds.carry(start.value)
+    A body may take an optional and give what it holds: then that is wrapped for the next round, and unwrapped at the end.
+    """
+
+    def __init__(self, rounds: Rounds, argument: SSAValue, start: Tensor | List, source: SSAValue, result: SSAValue) -> None:
+        self.b, self.argument, self.result = rounds.b, argument, result
+        self.place = rounds.carry(self._as(argument, start, source).value)
 
     def enter(self, state: Sequence[SSAValue]) -> None:
         self.b.values[self.argument] = List(state[self.place])
 
-    def follow(self, after: List) -> dict[int, SSAValue]:
-        return {self.place: after.value}
+    def follow(self, after: Tensor | List, source: SSAValue) -> dict[int, SSAValue]:
+        return {self.place: self._as(self.argument, after, source).value}
 
-    def leave(self, state: Sequence[SSAValue]) -> List:
-        return List(state[self.place])
+    def leave(self, state: Sequence[SSAValue]) -> Tensor | List:
+        last = List(state[self.place])
+        return unwrap(self.b, last, self.result) if _is_optional(self.argument) and not _is_optional(self.result) else last
+
+    def _as(self, wanted: SSAValue, value: Tensor | List, source: SSAValue) -> List:
+        if _is_optional(wanted) and not _is_optional(source):
+            return append(self.b, empty(self.b), value)
+        assert isinstance(value, List)
+        return value
 
 
-def _variable(rounds: Rounds, argument: SSAValue, start: Tensor | List, result: SSAValue) -> _Variable | _ListVariable:
-    return _ListVariable(rounds, argument, start) if isinstance(start, List) else _Variable(rounds, argument, start, result)
+def _is_optional(value: SSAValue) -> bool:
+    return isinstance(value.type, OptionalType)
+
+
+def _variable(
+    rounds: Rounds, argument: SSAValue, start: Tensor | List, source: SSAValue, result: SSAValue
+) -> _Variable | _ListVariable:
+    if isinstance(argument.type, TensorType) and isinstance(start, Tensor):
+        return _Variable(rounds, argument, start, result)
+    return _ListVariable(rounds, argument, start, source, result)
 
 
 class _Stack:
@@ -192,7 +212,10 @@ def _finish_round(
     following: dict[int, SSAValue] = {}
     for part, value in zip((*variables, *stacks), inner, strict=True):
         after = b.values[value]
-        following |= part.add(state, after) if isinstance(part, _Stack) else part.follow(after)
+        if isinstance(part, _Stack):
+            following |= part.add(state, after)
+        else:
+            following |= part.follow(after, value)
     return following
 
 
@@ -206,7 +229,7 @@ def loop(b: Lowering, op: LoopOp, max_trips: Tensor | None, cond: Tensor | None,
     endless = max_trips is None and cond is None
     watched = endless or not op.runs_to_the_end(b.shapes)
     going = rounds.carry(_starts(b, op, cond)) if watched or cond is not None else None
-    variables = [_variable(rounds, a, s, r) for a, s, r in zip(arguments, v_initial, results, strict=False)]
+    variables = [_variable(rounds, *v) for v in zip(arguments, v_initial, op.v_initial, results, strict=False)]
     stacks = [_Stack(rounds, r) for r in results[len(variables) :]]
 
     def goes_on(state: Sequence[SSAValue]) -> SSAValue:

@@ -18,60 +18,12 @@ from ...dialects.onnx.dims import Dim, product
 from ..scalar import BOOL, INDEX, INT64, ScalarBuilder, storage
 from .builder import List, Lowering, Tensor, element_type
 from .guards import require_not_zero
+from .lists import append, empty, insert, length, take, unwrap
 from .lower import lower_block
 from .registry import lower
-from .rounds import Rounds, tied
+from .rounds import Rounds
 from .texts import tied as tied_row
 from .trace import Index
-
-# -- lists of tensors
-
-
-def empty(b: Lowering) -> List:
-    return List(b.emit(lists.EmptyOp()))
-
-
-def length(b: Lowering, x: List) -> SSAValue:
-    return b.emit(lists.LengthOp(x.value))
-
-
-def insert(b: Lowering, x: List, position: SSAValue, item: Tensor | List) -> List:
-    """The list with an item before a position that is in range."""
-    if isinstance(item, List):
-        return List(b.emit(lists.NestOp(x.value, position, item.value)))
-    dims = [b.dim(d) for d in item.shape]
-    return List(b.emit(lists.InsertOp(x.value, position, item.value, dims, item.type.stored.itemsize)))
-
-
-def append(b: Lowering, x: List, item: Tensor | List) -> List:
-    return insert(b, x, length(b, x), item)
-
-
-def take(b: Lowering, x: List, position: SSAValue, like: SSAValue) -> Tensor | List:
-    """The item at a position that is in range, as `like`, a value of the onnx level, describes it.
-
-    Sizes that only running tells become known by it; what is known before must hold, else the run ends with ITG5060.
-    """
-    if not isinstance(like.type, TensorType):
-        return List(b.emit(lists.UnnestOp(x.value, position)))
-    shape = b.shapes.of(like)
-    op = lists.AtOp(x.value, position, b.tensor_type(shape, element_type(like)), len(shape))
-    b.emit(op)
-    for axis, (d, found) in enumerate(zip(shape, op.dims, strict=True)):
-        if is_told(b, like, axis, d):
-            b.define_symbol(str(d), found)
-            continue
-        s = ScalarBuilder(b.block)
-        same = s.wrap(found, INDEX).equals(s.wrap(b.dim(d), INDEX))
-        b.require(same.value, "ITG5060", f"dimension {axis} of the item must be {d}")
-    return tied(b, op.value, shape, like)
-
-
-def is_told(b: Lowering, like: SSAValue, axis: int, d: Dim) -> bool:
-    """Whether a dimension is one that only reading the value tells: of a result, or of an argument of a region."""
-    if isinstance(d, int):
-        return False
-    return d in (b.shapes.result_symbol(like, axis), b.shapes.fresh_argument_dim(like, axis))
 
 
 def position_in(b: Lowering, x: List, position: Tensor | None, *, otherwise: int, end: bool) -> SSAValue:
@@ -158,7 +110,7 @@ def concat_from_sequence(b: Lowering, op: ops.ConcatFromSequenceOp, sequence: Li
     joined = lists.JoinOp(sequence.value, -1 if stacked else axis, type.stored.itemsize, (flat_type, lengths_type), rank)
     b.emit(joined)
     count = b.new_dim(length(b, sequence))
-    found = list(joined.dims)
+    found: list[SSAValue] = list(joined.dims)
     if stacked:
         found.insert(axis, b.dim(count))
     _settle(b, result, found)
@@ -309,6 +261,4 @@ def optional_get_element(b: Lowering, op: ops.OptionalGetElementOp, x: Tensor | 
     if not kind_of(op.input).startswith("optional"):
         return x
     assert isinstance(x, List)
-    s = ScalarBuilder(b.block)
-    b.require((s.wrap(length(b, x), INDEX) > 0).value, "ITG5062", "the optional is empty")
-    return take(b, x, b.dim(0), op.output)
+    return unwrap(b, x, op.output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,18 @@ def run_case(case: Case) -> None:
             check_alike(expected, outputs)
             promise(prepared.run, inputs)
         else:
-            Runner.assert_similar_outputs(expected, outputs, rtol=rtol, atol=atol)
+            _assert_similar(expected, outputs, rtol, atol)
+
+
+def _assert_similar(expected: Sequence[Any], outputs: Sequence[Any], rtol: float, atol: float) -> None:
+    """The runner's comparison, member by member for sequences: it takes a member for a sequence itself, which scalars are not."""
+    assert len(outputs) == len(expected), f"{len(outputs)} values instead of {len(expected)}"
+    for wanted, found in zip(expected, outputs, strict=True):
+        if isinstance(wanted, list | tuple):
+            assert isinstance(found, list | tuple), f"a {type(found).__name__} instead of a sequence"
+            _assert_similar(wanted, found, rtol, atol)
+        else:
+            Runner.assert_similar_outputs([wanted], [found], rtol=rtol, atol=atol)
 
 
 def _model(test: TestCase) -> onnx.ModelProto:

@@ -277,7 +277,7 @@ def test_static_sizes_are_constants_of_the_program(compile_program):
         session.run(None, {"x": np.zeros((2, 4), np.float32)})
 
 
-def test_strings_do_not_cross_the_border(compile_program):
+def test_strings_need_a_pool(compile_program):
     port = '{name = "s", element = 8 : i64, dims = []}'
     with pytest.raises(IntaglioError, match=r"ITG3020 .*string"):
         compile_program(main("func.return", f"(%s: !hal.buffer) -> () {attributes(port, '')}"))
