@@ -120,7 +120,7 @@ class NestOp(HostOp):
 class AtOp(HostOp):
     """The tensor at a position, which whoever builds it keeps in range, and its dimensions, one for each of `dims`.
 
-    Fails the run (ITG5060) where the item has another rank than there are `dims`.
+    Fails the run (ITG5065) where the item has another rank than there are `dims`.
     """
 
     name = "list.at"

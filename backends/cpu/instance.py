@@ -84,7 +84,7 @@ _TEXTS = {
     "say.string": 'ITG5507 input "%s": string %lld has %lld bytes, but no data',
     "say.items": 'ITG5505 input "%s": %lld items are given, it takes %lld to %lld',
     "say.pair": 'ITG5505 input "%s": a map has %lld keys, but %lld values',
-    "say.item": "ITG5060 %s: an item of the list has rank %d, where %d is expected",
+    "say.item": "ITG5065 %s: an item of the list has rank %d, where %d is expected",
     "say.nothing": "ITG5061 %s: the sequence is empty",
     "say.differ": "ITG5061 %s: dimension %d is %lld in item %lld, but %lld in the first",
     "say.offsets": "ITG5063 %s: string %lld ends at %lld of %lld bytes",

@@ -175,7 +175,7 @@ done:
 bad:
   %error = FIELD(instance, %self, error)
   %n = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %error, i64 $ERROR_BYTES, ptr @say.item, ptr %text, i32 %found, i32 %rank)
-  ret i32 5060
+  ret i32 5065
 }
 
 ; Writes all items one after the other into a fresh buffer, and their sizes along an axis into another; %axis -1: they are all 1.

@@ -107,16 +107,13 @@ class Liveness:
         elif isinstance(op, dispatch.AppendOp):
             # Not one of `storages`: it is allocated as it grows, and so are a loop's values of varying size.
             self._roots[op.result] = frozenset((Storage((), cast(TensorType, op.result.type), owned=True),))
-<<<<<<< HEAD
         elif isinstance(op, dispatch.DecodeImageOp):
             # Nor is what the host makes.
             self._roots[op.image] = frozenset((Storage((), cast(TensorType, op.image.type), owned=True),))
-=======
         elif isinstance(op, dispatch.HostOp):
             for out in op.results:
                 if isinstance(out.type, TensorType):
                     self._roots[out] = frozenset((Storage((), out.type, owned=True),))
->>>>>>> 5954284 (Carry strings, sequences, optionals and maps as native values through every level)
         elif isinstance(op, dispatch.WeightOp):
             self._own(op.result, owned=False)
         elif isinstance(op, dispatch.CallOp | linalg.GenericOp):

@@ -35,7 +35,7 @@ def append(b: Lowering, x: List, item: Tensor | List) -> List:
 def take(b: Lowering, x: List, position: SSAValue, like: SSAValue) -> Tensor | List:
     """The item at a position that is in range, as `like`, a value of the onnx level, describes it.
 
-    Sizes that only running tells become known by it; what is known before must hold, else the run ends with ITG5060.
+    Sizes that only running tells become known by it; what is known before must hold, else the run ends with ITG5065.
     """
     if not isinstance(like.type, TensorType):
         return List(b.emit(lists.UnnestOp(x.value, position)))
@@ -48,7 +48,7 @@ def take(b: Lowering, x: List, position: SSAValue, like: SSAValue) -> Tensor | L
             continue
         s = ScalarBuilder(b.block)
         same = s.wrap(found, INDEX).equals(s.wrap(b.dim(d), INDEX))
-        b.require(same.value, "ITG5060", f"dimension {axis} of the item must be {d}")
+        b.require(same.value, "ITG5065", f"dimension {axis} of the item must be {d}")
     return tied(b, op.value, shape, like)
 
 

@@ -129,7 +129,7 @@ def _settle(b: Lowering, result: SSAValue, found: Sequence[SSAValue]) -> None:
             continue
         s = ScalarBuilder(b.block)
         same = s.wrap(value, INDEX).equals(s.wrap(b.dim(d), INDEX))
-        b.require(same.value, "ITG5060", f"dimension {axis} of what is joined must be {d}")
+        b.require(same.value, "ITG5065", f"dimension {axis} of what is joined must be {d}")
 
 
 @kernel
