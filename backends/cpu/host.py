@@ -221,8 +221,8 @@ def check(e: HostEmitter, op: hal.CheckOp) -> None:
 def decode_image(e: HostEmitter, op: hal.DecodeImageOp) -> None:
     handle, offset = e.buffer(op.stream)
     place, dims = e.alloca("ptr", 1, 8), e.alloca("i64", 2, 8)
-    about = e.text(_about(op, ""))
-    e.step("decode_image", f", ptr {handle}, i64 {offset}, {e.typed(op.bytes)}, ptr {about}, ptr {place}, ptr {dims}")
+    subject = e.text(about(op, ""))
+    e.step("decode_image", f", ptr {handle}, i64 {offset}, {e.typed(op.bytes)}, ptr {subject}, ptr {place}, ptr {dims}")
     e.bind_buffer(op.image, e.let(f"load ptr, ptr {place}, align 8"), "0")
     e.assign(op.height, f"load i64, ptr {dims}, align 8")
     e.assign(op.width, f"load i64, ptr {e.offset(dims, 'i64', 1)}, align 8")
