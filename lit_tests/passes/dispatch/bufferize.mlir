@@ -67,6 +67,21 @@ func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
 
 // -----
 
+// What the host makes has memory of its own, and tells its size.
+// CHECK:       func.func @main(%x: !hal.buffer, %[[N:.*]]: index) -> (!hal.buffer, index, index, index)
+// CHECK:         %[[IMAGE:.*]], %[[H:.*]], %[[W:.*]] = hal.decode_image %x
+// CHECK-NOT:     hal.allocate
+// CHECK:         func.return %[[IMAGE]], %[[H]], %[[W]]
+func.func @main(%x: tensor<?xi8>) -> tensor<?x?x3xi8> {
+  %zero = arith.constant 0 : index
+  %n = tensor.dim %x, %zero : tensor<?xi8>
+  %t = "dispatch.tie_shape"(%x, %n) : (tensor<?xi8>, index) -> tensor<?xi8>
+  %y, %h, %w = "dispatch.decode_image"(%t) : (tensor<?xi8>) -> (tensor<?x?x3xi8>, index, index)
+  func.return %y : tensor<?x?x3xi8>
+}
+
+// -----
+
 // What cannot stand in a host program is refused.
 // CHECK: ITG{{[0-9]+}} linalg.fill cannot stand in the host program
 func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {

@@ -24,6 +24,7 @@ func.func @main(%x: !hal.buffer, %n: index) -> (!hal.buffer, index) attributes {
   hal.write %t[%one], %v : f32
   hal.check loc("node")
   hal.check {message = "m"}
+  %image, %height, %width = hal.decode_image %x, %n
   %ok = arith.constant true
   hal.require %ok, "ITG2103", "no"
   func.return %t, %n : !hal.buffer, index
