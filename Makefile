@@ -30,3 +30,4 @@ bench:
 
 docs:
 	$(PYTHON) docs/generate_operators.py
+	$(PYTHON) docs/generate_versions.py

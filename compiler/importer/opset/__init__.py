@@ -6,7 +6,7 @@ need no adapter; a test holds this against the history in the onnx package.
 
 from __future__ import annotations
 
-from . import arithmetic, axes, control, image, normalization, recurrent, tensor, windows  # noqa: F401 - registering is their import
+from . import arithmetic, axes, control, image, normalization, recurrent, tensor, windows, withdrawn  # noqa: F401 - registering is their import
 from .registry import ADAPTERS, Tools, known_before
 
 __all__ = ["ADAPTERS", "NEWEST", "Tools", "known_before"]

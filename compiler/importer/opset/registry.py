@@ -84,6 +84,7 @@ def refuse(*op_types: str, before: int, why: str, hint: str, domain: str = "") -
     def reject(node: OldNode, tools: Tools) -> None:
         raise node.problem("ITG1202", f"at operator set {node.version}, {why}", hint)
 
+    reject.__doc__ = f"Refused: {why}."
     adapter(*op_types, before=before, domain=domain)(reject)
 
 

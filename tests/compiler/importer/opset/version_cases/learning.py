@@ -34,4 +34,4 @@ VELOCITY = {name: STATE[name] for name in "rtxg"}
 case(f"{TRAINING}.Momentum", "1", f"y, n = {TRAINING}.Momentum <{FORM}> (r, t, x, g, v)", **VELOCITY, v=floats(3), want=momentum)
 case(f"{TRAINING}.Adam", "1", f"y, n, m = {TRAINING}.Adam(r, t, x, g, v, h)", **VELOCITY, v=floats(3), h=positive(3), want=adam, near=1e-4)
 SLOPE = f'm = Mul(a, b) s = Add(m, a) da, db = {TRAINING}.Gradient <xs = ["a", "b"], y = "s"> (a, b)'
-case(f"{TRAINING}.Gradient", "1", SLOPE, a=floats(3), b=floats(3), want=lambda a, b: (b + 1, a))
+case(f"{TRAINING}.Gradient", "1", SLOPE, a=floats(3), b=floats(3), want=lambda a, b: (a * b + a, b + 1, a))
