@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ....dialects.kernel import Array, Attr, Out, cast, f64, isnan, kernel
+from ....dialects.kernel import Array, Attr, Out, cast, isnan, kernel
 from ....dialects.onnx.ml.trees import TreeEnsembleClassifierOp, TreeEnsembleOp, TreeEnsembleRegressorOp
 from ....dialects.onnx.types import BY_NUMPY
-from ...scalar import DOUBLE, FLOAT
+from ...scalar import FLOAT
 from ..builder import Lowering, Tensor, element_type
 from ..registry import lower
 from .labels import tensor_of
@@ -122,7 +122,7 @@ def walk(
             leaf = -1 - node
             for e in range(leaf_start[leaf], leaf_start[leaf + 1]):
                 target = leaf_targets[e]
-                weight = f64(leaf_weights[e])
+                weight = leaf_weights[e]
                 if aggregate == "MIN":
                     total[target] = min(total[target], weight) if touched[target] else weight
                 elif aggregate == "MAX":
@@ -132,8 +132,8 @@ def walk(
                 touched[target] = True
         for t in range(total.size):
             if aggregate == "AVERAGE":
-                total[t] /= f64(roots.size)
-            y[row, t] = cast(total[t], y)
+                total[t] /= cast(roots.size, total)
+            y[row, t] = total[t]
 
 
 def _run(b: Lowering, op: Any, x: Tensor, ensemble: Ensemble, targets: int, aggregate: str) -> Tensor:
@@ -156,7 +156,8 @@ def _run(b: Lowering, op: Any, x: Tensor, ensemble: Ensemble, targets: int, aggr
         "x": b.cast(b.reshape(x, (rows, width)), type),
         **table,
         "y": ((rows, targets), type),
-        "total": ((targets,), DOUBLE),
+        # Sums are kept in the inputs' precision, as scikit-learn's converters and ONNX Runtime have it: votes that tie tell by rounding.
+        "total": ((targets,), type),
         "touched": ((targets,), BY_NUMPY[np.dtype(bool)]),
     }
     attrs = {"aggregate": aggregate, "mode": kinds.pop() if len(kinds) == 1 else MIXED}
@@ -315,9 +316,19 @@ def tree_ensemble_regressor(b: Lowering, op: TreeEnsembleRegressorOp, x: Tensor)
     targets = b.shapes.of(op.y)[1]
     assert isinstance(targets, int)
     ensemble = _replaced(b, op, "target")
+    if targets == 1:
+        _keep_first(ensemble)
     _require_targets(op, ensemble, targets)
     y = _based(b, op, _run(b, op, x, ensemble, targets, op.attr("aggregate_function")))
     return transformed(b, y, op.attr("post_transform"))
+
+
+def _keep_first(ensemble: Ensemble) -> None:
+    """Leaves one entry a leaf: of several for the one target converters mean the first, and ONNX Runtime takes it."""
+    filled = np.diff(ensemble.leaf_start) > 0
+    first = ensemble.leaf_start[:-1][filled]
+    ensemble.leaf_targets, ensemble.leaf_weights = ensemble.leaf_targets[first], ensemble.leaf_weights[first]
+    ensemble.leaf_start = np.concatenate([[0], np.cumsum(filled)]).astype(np.int64)
 
 
 def _require_targets(op: Any, ensemble: Ensemble, targets: int) -> None:
@@ -345,12 +356,13 @@ def tree_ensemble_classifier(b: Lowering, op: TreeEnsembleClassifierOp, x: Tenso
     used = sorted(set(ensemble.leaf_targets.tolist()))
     if len(labels) == 2 and len(used) == 1:
         return _binary(b, op, x, ensemble, labels)
-    scores = b.cast(_based(b, op, _run(b, op, x, ensemble, len(labels), "SUM")), FLOAT)
+    exact = _based(b, op, _run(b, op, x, ensemble, len(labels), "SUM"))
+    scores = b.cast(exact, FLOAT)
     if len(labels) == 1:
         return label_where(b, scores.shape[0], lambda i: scores[i, 0] > 0, 1, 0), transformed(b, scores, how)
     final = transformed(b, scores, how)
     # SOFTMAX_ZERO alone can change the order: a class that no leaf speaks of stays at 0.
-    return best_label(b, final if how == "SOFTMAX_ZERO" else scores, labels), final
+    return best_label(b, final if how == "SOFTMAX_ZERO" else exact, labels), final
 
 
 def _binary(b: Lowering, op: TreeEnsembleClassifierOp, x: Tensor, ensemble: Ensemble, labels: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -362,8 +374,9 @@ def _binary(b: Lowering, op: TreeEnsembleClassifierOp, x: Tensor, ensemble: Ense
     if base.size:
         shift, bare = float(base[-1]), score
         score = b.compute(bare.shape, bare.type, lambda i, j: bare[i, j] + shift)
-    score = b.cast(score, FLOAT)
-    label = label_where(b, score.shape[0], lambda i: score[i, 0] > (0.5 if positive else 0.0), labels[1], labels[0])
+    exact = score
+    label = label_where(b, exact.shape[0], lambda i: exact[i, 0] > (0.5 if positive else 0.0), labels[1], labels[0])
+    score = b.cast(exact, FLOAT)
     if how == "PROBIT" or (how == "NONE" and positive):
         plain = score
         score = b.compute((plain.shape[0], 2), FLOAT, lambda i, j: b.s.select(j.equals(0), 1.0 - plain[i, 0], plain[i, 0]))

@@ -217,6 +217,33 @@ def test_tree_classifiers(how: str) -> None:
         agree("TreeEnsembleClassifier", [INT64, FLOAT], X, classlabels_int64s=[4, 5], post_transform=how, **nodes, **one)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_votes_that_tie_tell_by_rounding(dtype: type) -> None:
+    """Ten trees vote by tenths: what sums to a half either way is a tie only without rounding, and double inputs sum in double."""
+    x = np.arange(2048, dtype=dtype).reshape(-1, 1)
+    trees = range(10)
+    leaves = [(t, n) for t in trees for n in (1, 2) for _ in range(2)]
+    rng = np.random.default_rng(3)
+    votes = [v for _ in trees for p in rng.choice([0.0, 0.03, 0.05, 0.07, 0.1], 2) for v in (p, 0.1 - p)]
+    nodes = {
+        "nodes_treeids": [t for t in trees for _ in range(3)],
+        "nodes_nodeids": [0, 1, 2] * 10,
+        "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"] * 10,
+        "nodes_featureids": [0] * 30,
+        "nodes_values": [float(v) for t in trees for v in (rng.integers(2048), 0, 0)],
+        "nodes_truenodeids": [1, 0, 0] * 10,
+        "nodes_falsenodeids": [2, 0, 0] * 10,
+    }
+    voted = {**entries("class", leaves, [0, 1] * 20), "class_weights": votes}
+    agree("TreeEnsembleClassifier", [INT64, FLOAT], x, classlabels_int64s=[0, 1], **nodes, **voted)
+
+
+def test_the_first_of_several_entries_of_a_leaf_counts() -> None:
+    nodes, leaves = forest(ALL_MODES[:1], False)
+    twice = [leaf for leaf in leaves for _ in range(2)]
+    agree("TreeEnsembleRegressor", [FLOAT], X, n_targets=1, **nodes, **entries("target", twice, [0] * len(twice)))
+
+
 def test_a_circle_of_nodes_is_refused() -> None:
     nodes = {
         "nodes_treeids": [0, 0],
