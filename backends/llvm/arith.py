@@ -1,7 +1,7 @@
 """Handlers for arith and for what of math LLVM computes natively; scalars and vectors alike.
 
-bfloat computes in float, and so does half where the target has no f16 hardware: LLVM's own promotion would leave calls to
-compiler-rt behind. A half or bfloat fma rounds twice, to float and then to the short type.
+bfloat, which an i16 carries, computes in float, and so does half where the target has no f16 hardware: LLVM's own promotion
+would leave calls to compiler-rt behind. A half or bfloat fma rounds twice, to float and then to the short type.
 """
 
 from __future__ import annotations
@@ -50,14 +50,13 @@ def flags(op: Operation) -> str:
 
 
 def extend(e: Emitter, text: str, t: str, to: str) -> str:
-    """A float value of LLVM type `t` in the wider type `to`, exactly."""
+    """A float value of arithmetic type `t` in the wider type `to`, exactly."""
     source, target = element(t), element(to)
     if source == target:
         return text
     if source == "bfloat":
         i16, i32, f32 = like(t, "i16"), like(t, "i32"), like(t, "float")
-        bits = e.convert("zext", i16, e.convert("bitcast", t, text, i16), i32)
-        high = e.binary("shl", i32, bits, splat(i32, "16"))
+        high = e.binary("shl", i32, e.convert("zext", i16, text, i32), splat(i32, "16"))
         return extend(e, e.convert("bitcast", i32, high, f32), f32, to)
     if source == "half" and e.target.half == "none":
         f32 = like(t, "float")
@@ -69,7 +68,7 @@ def extend(e: Emitter, text: str, t: str, to: str) -> str:
 
 
 def truncate(e: Emitter, text: str, t: str, to: str) -> str:
-    """A float value of LLVM type `t` rounded once, to nearest even, to the narrower type `to`."""
+    """A float value of arithmetic type `t` rounded once, to nearest even, to the narrower type `to`."""
     source, target = element(t), element(to)
     if source == target:
         return text
@@ -92,7 +91,7 @@ def _round_to_bfloat(e: Emitter, text: str, t: str) -> str:
     quiet = e.binary("or", i32, high, splat(i32, "64"))
     nan = e.binary("fcmp uno", t, text, splat(t, "0.0"))
     chosen = e.let(f"select {like(t, 'i1')} {nan}, {i32} {quiet}, {i32} {rounded}")
-    return e.convert("bitcast", i16, e.convert("trunc", i32, chosen, i16), like(t, "bfloat"))
+    return e.convert("trunc", i32, chosen, i16)
 
 
 def _widen_half(e: Emitter, text: str, t: str) -> str:
@@ -150,7 +149,7 @@ def _round_to_odd(e: Emitter, text: str, t: str) -> str:
 
 
 def compute_type(e: Emitter, t: str) -> str:
-    """The LLVM type that values of float type `t` are computed in."""
+    """The LLVM type that values of arithmetic type `t` are computed in."""
     if t in ("float", "double"):
         return t
     scalar = element(t)
@@ -195,7 +194,7 @@ def _float(write: str) -> Handler:
     """`write` is an instruction, or `@base` for an intrinsic, of which all operands and the result have one type."""
 
     def emit(e: Emitter, op: Operation) -> None:
-        t = e.type(op.results[0].type)
+        t = e.arithmetic_type(op.results[0].type)
         if element(t) not in FLOAT_BYTES:
             e.fail(op, f"computes floats, not {op.results[0].type}")
         texts = [e.value(value) for value in op.operands]
@@ -241,7 +240,7 @@ def cmpi(e: Emitter, op: arith.CmpiOp) -> None:
 
 
 def cmpf(e: Emitter, op: arith.CmpfOp) -> None:
-    predicate, t = _predicate(e, op), e.type(op.operands[0].type)
+    predicate, t = _predicate(e, op), e.arithmetic_type(op.operands[0].type)
     wide = compute_type(e, t)
     a, b = (extend(e, e.value(value), t, wide) for value in op.operands)
     e.assign(op.results[0], f"fcmp {flags(op)}{FLOAT_PREDICATES[predicate]} {wide} {a}, {b}")
@@ -264,6 +263,10 @@ def select(e: Emitter, op: arith.SelectOp) -> None:
 
 
 def negf(e: Emitter, op: arith.NegfOp) -> None:
+    t = e.type(op.operands[0].type)
+    if element(e.arithmetic_type(op.operands[0].type)) == "bfloat":
+        e.assign(op.results[0], f"xor {e.typed(op.operands[0])}, {splat(t, '-32768')}")
+        return
     e.assign(op.results[0], f"fneg {flags(op)}{e.typed(op.operands[0])}")
 
 
@@ -284,18 +287,18 @@ def bitcast(e: Emitter, op: Operation) -> None:
 
 def extf(e: Emitter, op: arith.ExtFOp) -> None:
     source, result = op.operands[0], op.results[0]
-    e.bind(result, extend(e, e.value(source), e.type(source.type), e.type(result.type)))
+    e.bind(result, extend(e, e.value(source), e.arithmetic_type(source.type), e.arithmetic_type(result.type)))
 
 
 def truncf(e: Emitter, op: arith.TruncFOp) -> None:
     source, result = op.operands[0], op.results[0]
-    e.bind(result, truncate(e, e.value(source), e.type(source.type), e.type(result.type)))
+    e.bind(result, truncate(e, e.value(source), e.arithmetic_type(source.type), e.arithmetic_type(result.type)))
 
 
 def _to_integer(opcode: str) -> Handler:
     def emit(e: Emitter, op: Operation) -> None:
         source, result = op.operands[0], op.results[0]
-        t = e.type(source.type)
+        t = e.arithmetic_type(source.type)
         wide = like(t, "float") if element(t) in ("half", "bfloat") else t
         e.assign(result, f"{opcode} {wide} {extend(e, e.value(source), t, wide)} to {e.type(result.type)}")
 
@@ -307,7 +310,7 @@ def _from_integer(opcode: str) -> Handler:
 
     def emit(e: Emitter, op: Operation) -> None:
         source, result = op.operands[0], op.results[0]
-        t, to = e.type(source.type), e.type(result.type)
+        t, to = e.type(source.type), e.arithmetic_type(result.type)
         if element(to) not in ("half", "bfloat"):
             e.assign(result, f"{opcode} {t} {e.value(source)} to {to}")
             return

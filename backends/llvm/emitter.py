@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import IndexType, IntegerType, MemRefType
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ...passes.verify import check_dominance
-from .types import EmissionError, MemRef, Number, argument_memref, value_type
+from .types import EmissionError, MemRef, Number, argument_memref, arithmetic_type, value_type
 
 Handler = Callable[["Emitter", Any], None]
 """Writes one operation of the type it is registered under."""
@@ -61,6 +61,7 @@ class Emitter:
         self._shared: dict[str, str] = {}
         self._nodes: list[str] = []
         self._types: dict[int, tuple[Attribute, str]] = {}
+        self._arithmetic_types: dict[int, tuple[Attribute, str]] = {}
         self._begin()
 
     # Module level
@@ -122,6 +123,15 @@ class Emitter:
             text = value_type(t)
             # The attribute is kept so that its id stays its own.
             self._types[id(t)] = (t, text)
+            return text
+
+    def arithmetic_type(self, t: Attribute) -> str:
+        """The LLVM type that values of type `t` stand for: `type`, but bfloat for what an i16 carries."""
+        try:
+            return self._arithmetic_types[id(t)][1]
+        except KeyError:
+            text = arithmetic_type(t)
+            self._arithmetic_types[id(t)] = (t, text)
             return text
 
     def value(self, ssa: SSAValue) -> str:
@@ -388,7 +398,7 @@ def mangled(t: str) -> str:
     if t[0] == "<":
         count, element = t[1:-1].split(" x ")
         return f"v{count}{mangled(element)}"
-    return {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64", "ptr": "p0"}.get(t, t)
+    return {"half": "f16", "float": "f32", "double": "f64", "ptr": "p0"}.get(t, t)
 
 
 def quoted(name: str) -> str:

@@ -26,6 +26,7 @@ from xdsl.dialects.builtin import (
     NoneAttr,
     StridedLayoutAttr,
     VectorType,
+    i16,
 )
 from xdsl.ir import Attribute
 
@@ -33,6 +34,7 @@ from ...errors import IntaglioError
 
 INTEGER_WIDTHS = frozenset({1, 8, 16, 32, 64, 128})
 FLOATS: dict[type[Attribute], str] = {Float16Type: "half", BFloat16Type: "bfloat", Float32Type: "float", Float64Type: "double"}
+"""What float types are called here. A bfloat is carried by an i16: where one crosses basic blocks LLVM would call compiler-rt."""
 FLOAT_BYTES = {"half": 2, "bfloat": 2, "float": 4, "double": 8}
 
 Number = int | str
@@ -48,6 +50,11 @@ class EmissionError(IntaglioError):
 
 def value_type(t: Attribute) -> str:
     """The LLVM type of an SSA value of type `t`."""
+    return arithmetic_type(t).replace("bfloat", "i16")
+
+
+def arithmetic_type(t: Attribute) -> str:
+    """The LLVM type that a value of type `t` stands for: `value_type`, but bfloat for what an i16 carries."""
     if isinstance(t, IndexType):
         return "i64"
     if isinstance(t, IntegerType):
@@ -55,7 +62,7 @@ def value_type(t: Attribute) -> str:
             raise EmissionError(f"integers of {t.width.data} bits do not reach the loop level ({t})", hint="Unpack them into bytes first.")
         return f"i{t.width.data}"
     if isinstance(t, VectorType):
-        return f"<{lanes(t)} x {value_type(t.element_type)}>"
+        return f"<{lanes(t)} x {arithmetic_type(t.element_type)}>"
     if (text := FLOATS.get(type(t))) is not None:
         return text
     raise EmissionError(f"type {t} has no LLVM value type")
@@ -121,13 +128,13 @@ def integer_constant(value: int, t: Attribute) -> str:
 
 
 def float_constant(value: float, t: Attribute) -> str:
-    """Exact hexadecimal text: LLVM reads a float through its double, half and bfloat through their bits."""
+    """Exact text: LLVM reads a float through its double, half through its bits, and a bfloat is an integer to it."""
     if isinstance(t, Float32Type | Float64Type):
         return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
     if isinstance(t, Float16Type):
         return f"0xH{struct.unpack('<H', struct.pack('<e', value))[0]:04X}"
     if isinstance(t, BFloat16Type):
-        return f"0xR{_bfloat_bits(value):04X}"
+        return integer_constant(_bfloat_bits(value), i16)
     raise EmissionError(f"constants of type {t} have no LLVM form", subject="arith.constant")
 
 

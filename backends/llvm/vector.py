@@ -132,7 +132,7 @@ def reduction(e: Emitter, op: vector.ReductionOp) -> None:
     """
     source, *accumulator = op.operands
     kind, result = op.kind.data.value, op.results[0]
-    t = e.type(source.type)
+    t = e.arithmetic_type(source.type)
     wide = like(t, "float") if element(t) == "half" and e.target.half != "arithmetic" else compute_type(e, t)
     text = extend(e, e.value(source), t, wide)
     scalar = element(wide)

@@ -29,6 +29,7 @@ from .graph import CURRENT, Graph, GraphReader, Name, Node, initializer_name
 from .opset import ADAPTERS, known_before
 from .order import in_order
 from .problems import ImportProblem, listed
+from .ranks import declared_ranks
 from .scope import Found, Missing, Scope
 from .subgraphs import enter_arguments
 from .tools import NodeTools
@@ -88,7 +89,8 @@ class GraphBuilder:
     # -- graphs
 
     def open(self, graph: Graph, scope: Scope, constants: Sequence[str] = ()) -> None:
-        """Makes a graph's initialisers visible, but for those named in `constants`, which are bound already."""
+        """Makes a graph's initialisers visible, but for those named in `constants`, which are bound already, and its ranks."""
+        scope.ranks = declared_ranks(graph)
         for tensor in graph.initializers:
             name = initializer_name(tensor)
             if name in constants:
@@ -307,6 +309,8 @@ class GraphBuilder:
         )
         for result, name in zip(op.results, _result_names(node, signature(cls)), strict=True):
             result.name_hint = value_hint(name)
+            if name in scope.ranks:
+                self.shapes.declare_rank(result, scope.ranks[name])
         scope.block.add_op(op)
         try:
             self.shapes.infer_op(op)
@@ -412,6 +416,9 @@ class GraphBuilder:
         for index, name in enumerate(function.inputs):
             given = call.inputs[index] if index < len(call.inputs) else ""
             inner.names[name] = self.lookup(given, scope) if given else Missing.ABSENT
+        for name, inside in zip(call.outputs, function.outputs, strict=False):
+            if name in scope.ranks:
+                inner.ranks[inside] = scope.ranks[name]
         before = self.faults
         self.nodes(nodes, function.broken, inner, function.outputs)
         for name, inside in zip(call.outputs, function.outputs, strict=False):

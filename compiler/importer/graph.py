@@ -137,7 +137,7 @@ class Port:
 
 @dataclass(slots=True)
 class Graph:
-    """A graph or subgraph as it stands in the file, its nodes in the file's order."""
+    """A graph or subgraph as it stands in the file, its nodes in the file's order; `values` says something of those between."""
 
     name: str
     nodes: list[Node]
@@ -146,6 +146,7 @@ class Graph:
     initializers: list[TensorProto | SparseTensorProto]
     broken: list[Name] = field(default_factory=list)
     captured: tuple[Name, ...] = ()
+    values: Sequence[ValueInfoProto] = ()
 
 
 def initializer_name(tensor: TensorProto | SparseTensorProto) -> str:
@@ -180,7 +181,7 @@ class GraphReader:
                 hint="export the model without scripting that much control flow",
             )
         initializers = [*proto.initializer, *proto.sparse_initializer]
-        graph = Graph(proto.name, [], proto.input, proto.output, initializers)
+        graph = Graph(proto.name, [], proto.input, proto.output, initializers, values=proto.value_info)
         graph.nodes = self.nodes(proto.node, opsets, graph.broken, depth)
         graph.captured = captured_by(graph)
         return graph

@@ -33,13 +33,15 @@ class Scope:
 
     block: where operations go; pending: initialisers that nothing has used yet; chain: the functions being expanded;
     repeated: whether the block runs more than once, so that what is known of its values may be of the first time only;
-    following: the nodes that wait; needed: names that are read when all are built.
+    following: the nodes that wait; needed: names that are read when all are built;
+    ranks: those that are declared of values that nodes make.
     """
 
     block: Block
     parent: Scope | None = None
     names: dict[Name, Found] = field(default_factory=dict)
     pending: dict[Name, TensorProto | SparseTensorProto] = field(default_factory=dict)
+    ranks: dict[Name, int] = field(default_factory=dict)
     chain: tuple[Key, ...] = ()
     repeated: bool = False
     depth: int = 0

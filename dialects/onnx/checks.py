@@ -111,6 +111,18 @@ def require_vector(op: OnnxOp, shapes: Shapes, value: SSAValue | None, length: D
     shapes.require_equal(op, size, length, f"the length of {what} and the dimension it goes with")
 
 
+def listed(op: OnnxOp, shapes: Shapes, value: SSAValue, count: int, what: str) -> tuple[Dim, ...]:
+    """The elements of a list of integers that must hold `count` of them; a length that only the run knows is checked there."""
+    require_vector(op, shapes, value, count, what)
+    return shapes.elements(value, count)
+
+
+def listed_as(op: OnnxOp, shapes: Shapes, value: SSAValue, count: int | None, what: str) -> tuple[Dim, ...]:
+    """The elements of a list of integers of any length; `count` is its length where only the run knows it and checks that."""
+    (length,) = of_rank(op, shapes, value, what, 1)
+    return shapes.elements(value) if isinstance(length, int) or count is None else listed(op, shapes, value, count, what)
+
+
 def require_scalar(op: OnnxOp, shapes: Shapes, value: SSAValue | None, what: str) -> None:
     """Checks an optional operand that must hold one element: a scalar, or a 1-d tensor of size 1 as exporters write it."""
     if value is None:
@@ -131,7 +143,7 @@ def require_scalar_or_vector(op: OnnxOp, shapes: Shapes, value: SSAValue | None,
 def scalar_dim(op: OnnxOp, shapes: Shapes, value: SSAValue, what: str, least: int = 0) -> Dim:
     """The single element of an integer operand, known or read at run time; a known one must be at least `least`."""
     require_scalar(op, shapes, value, what)
-    (element,) = shapes.elements(value)
+    (element,) = shapes.elements(value, 1)
     if isinstance(element, int) and element < least:
         raise op.fail("ITG2144", f"{what} is {element}, expected {least} or more")
     return element

@@ -12,6 +12,7 @@ from .base import OnnxOp, int_attr, ints_attr, operator, str_attr, tensor
 from .checks import (
     at_least,
     divide,
+    listed_as,
     of_rank,
     of_rank_at_least,
     one_of,
@@ -248,8 +249,11 @@ class Col2ImOp(DilatedWindowOp):
         return ((batch, divide(self, columns, product(block), "the input's second dimension"), *image),)
 
     def _sizes(self, shapes: Shapes) -> tuple[Shape, Shape]:
-        image = shapes.elements(self.image_shape)
-        block = shapes.elements(self.block_shape)
+        lengths = [of_rank(self, shapes, v, "a shape operand", 1)[0] for v in (self.image_shape, self.block_shape)]
+        rank = shapes.declared_rank(self.output)
+        count = next((d for d in lengths if isinstance(d, int)), None if rank is None else rank - 2)
+        image = listed_as(self, shapes, self.image_shape, count, "image_shape")
+        block = listed_as(self, shapes, self.block_shape, count, "block_shape")
         if len(image) != len(block) or not image:
             raise self.fail("ITG2143", f"image_shape has {len(image)} elements and block_shape {len(block)}")
         if any(isinstance(d, int) and d < 0 for d in image) or any(isinstance(d, int) and d < 1 for d in block):

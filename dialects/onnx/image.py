@@ -10,7 +10,7 @@ from typing_extensions import override
 from xdsl.irdl import operand_def, opt_operand_def, result_def
 
 from .base import OnnxOp, float_attr, int_attr, ints_attr, operator, str_attr, tensor
-from .checks import axes_in, of_rank, of_rank_at_least, one_of, require_scalar, require_vector, show
+from .checks import axes_in, listed, listed_as, of_rank, of_rank_at_least, one_of, require_scalar, require_vector, show
 from .dims import Dim, Shape, floordiv
 from .shapes import Shapes
 from .types import ALL_FLOATS, ALL_TENSOR, ALL_TENSOR_BF16, BY_NAME, F32, FLOATS, I64
@@ -101,8 +101,7 @@ class ResizeOp(OnnxOp):
 
     def _sized(self, shapes: Shapes, x: Shape, axes: Sequence[int]) -> list[Dim]:
         assert self.sizes is not None
-        require_vector(self, shapes, self.sizes, len(axes), "sizes")
-        sizes = shapes.elements(self.sizes)
+        sizes = listed(self, shapes, self.sizes, len(axes), "sizes")
         if any(isinstance(s, int) and s < 0 for s in sizes):
             raise self.fail("ITG2144", f"sizes are {show(sizes)}, expected none negative")
         if self.attr("keep_aspect_ratio_policy") == "stretch":
@@ -196,7 +195,7 @@ class AffineGridOp(OnnxOp):
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         one_of(self, "align_corners", 0, 1)
         batch, rows, columns = of_rank(self, shapes, self.theta, "theta", 3)
-        size = shapes.elements(self.size)
+        size = listed_as(self, shapes, self.size, rows + 2 if isinstance(rows, int) else shapes.declared_rank(self.grid), "size")
         if len(size) not in (4, 5):
             raise self.fail("ITG2143", f"size has {len(size)} elements, expected 4 or 5")
         if any(isinstance(d, int) and d < 0 for d in size):

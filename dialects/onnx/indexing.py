@@ -84,9 +84,16 @@ def require_within(op: OnnxOp, indices: Shape, data: Shape, axis: int) -> None:
             raise op.fail("ITG2144", f"indices of {show(indices)} reach beyond data of {show(data)} in dimension {k}")
 
 
-def index_depth(op: OnnxOp, indices: Shape, data: Shape, batch_dims: int = 0) -> int:
-    """How many dimensions of `data` an index tuple names: the last dimension of `indices`."""
-    depth = op.require(indices[-1] if isinstance(indices[-1], int) else None, "the last dimension of indices")
+def index_depth(op: OnnxOp, shapes: Shapes, indices: Shape, data: Shape, slices: int | None, batch_dims: int = 0) -> int:
+    """How many dimensions of `data` an index tuple names: the last dimension of `indices`.
+
+    slices: the rank of the slices of all tuples together, which tells it where that dimension is not known.
+    """
+    depth = indices[-1] if isinstance(indices[-1], int) else None
+    if depth is None and slices is not None:
+        depth = len(indices) + len(data) - 1 - batch_dims - slices
+        shapes.require_equal(op, indices[-1], depth, "the last dimension of indices and the number of dimensions that they name")
+    depth = op.require(depth, "the last dimension of indices")
     if not 1 <= depth <= len(data) - batch_dims:
         left = f"{len(data)}" if not batch_dims else f"{len(data)} with {batch_dims} batch dimensions"
         raise op.fail("ITG2144", f"indices of {show(indices)} name {depth} dimensions of a tensor of rank {left}")
@@ -114,9 +121,13 @@ class GatherNDOp(OnnxOp):
         batch = self.attr("batch_dims")
         if not 0 <= batch < min(len(data), len(indices)):
             raise self.fail("ITG2142", f"batch_dims is {batch} for data of rank {len(data)} and indices of rank {len(indices)}")
-        depth = index_depth(self, indices, data, batch)
         shared = [shapes.require_equal(self, data[i], indices[i], f"batch dimensions {i} of data and indices") for i in range(batch)]
-        return ((*shared, *indices[batch:-1], *data[batch + depth :]),)
+        return ((*shared, *indices[batch:-1], *data[batch + self.depth(shapes) :]),)
+
+    def depth(self, shapes: Shapes) -> int:
+        """How many dimensions of `data` an index tuple names. The lowering asks here, too."""
+        rank = shapes.declared_rank(self.output)
+        return index_depth(self, shapes, shapes.of(self.indices), shapes.of(self.data), rank, self.attr("batch_dims"))
 
 
 # -- writing at indices ------------------------------------------------------------------------------------------------------
@@ -191,10 +202,13 @@ class ScatterNDOp(OnnxOp):
         one_of(self, "reduction", *_REDUCTIONS)
         data = of_rank_at_least(self, shapes, self.data, "data", 1)
         indices = of_rank_at_least(self, shapes, self.indices, "indices", 1)
-        depth = index_depth(self, indices, data)
-        slices = (*indices[:-1], *data[depth:])
+        slices = (*indices[:-1], *data[self.depth(shapes) :])
         same_shape(self, shapes, slices, shapes.of(self.updates), "the slices that indices name and updates")
         return (data,)
+
+    def depth(self, shapes: Shapes) -> int:
+        """How many dimensions of `data` an index tuple names. The lowering asks here, too."""
+        return index_depth(self, shapes, shapes.of(self.indices), shapes.of(self.data), shapes.rank(self.updates))
 
 
 @operator(since=24)

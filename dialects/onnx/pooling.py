@@ -8,7 +8,7 @@ from typing_extensions import override
 from xdsl.irdl import operand_def, opt_operand_def, opt_result_def, result_def
 
 from .base import OnnxOp, float_attr, int_attr, ints_attr, operator, str_attr, tensor
-from .checks import at_least, of_rank, of_rank_at_least, one_of, require_vector, same_shape, show
+from .checks import at_least, listed, of_rank, of_rank_at_least, one_of, require_vector, same_shape, show
 from .dims import Dim, Shape
 from .shapes import Shapes
 from .types import ALL_FLOATS, BY_NAME, I64
@@ -140,12 +140,10 @@ class MaxUnpoolOp(ExplicitWindowOp):
         x = of_rank_at_least(self, shapes, self.x, "the input", 3)
         same_shape(self, shapes, x, shapes.of(self.indices), "X and I")
         if self.output_shape is not None:
-            return (self._asked(shapes, x, shapes.elements(self.output_shape)),)
+            return (self._asked(shapes, x, listed(self, shapes, self.output_shape, len(x), "output_shape")),)
         return ((*x[:2], *self.unpooled(x[2:])),)
 
     def _asked(self, shapes: Shapes, x: Shape, asked: Shape) -> Shape:
-        if len(asked) != len(x):
-            raise self.fail("ITG2143", f"output_shape has {len(asked)} elements for an input of rank {len(x)}")
         if any(isinstance(d, int) and d < 0 for d in asked):
             raise self.fail("ITG2144", f"output_shape {show(asked)} has a negative dimension")
         batch, channels = (shapes.require_equal(self, a, b, "output_shape and the input") for a, b in zip(asked[:2], x[:2], strict=True))

@@ -43,17 +43,32 @@ class ReduceOp(OnnxOp):
 
     def _shape_for_axes_of_the_run(self, shapes: Shapes, shape: Shape, keepdims: bool) -> Shape:
         """The axes are read at run time: kept dimensions are 1 where an axis names them, dropped ones leave unknown sizes."""
-        axes = shapes.elements(self.operands[1])
-        rank = len(shape)
-        if not keepdims:
-            return tuple(shapes.result_symbol(self.results[0], k) for k in range(rank - len(axes)))
-        return tuple(self._kept_dim(d, i, axes, rank) for i, d in enumerate(shape))
+        if keepdims:
+            return tuple(select(flag, 1, d) for d, flag in zip(shape, self.flags(shapes), strict=True))
+        (count,) = shapes.of(self.operands[1])
+        left = len(shape) - count if isinstance(count, int) else shapes.declared_rank(self.results[0])
+        if left is None:
+            hint = "make axes an initialiser or a constant, or declare its length or the rank of the result"
+            raise self.fail("ITG2101", "the number of axes must be known at compile time", hint)
+        return tuple(shapes.result_symbol(self.results[0], k) for k in range(left))
 
-    @staticmethod
-    def _kept_dim(dim: Dim, index: int, axes: Sequence[Dim], rank: int) -> Dim:
-        for axis in axes:
-            dim = select(equal(axis, index), 1, select(equal(axis, index - rank), 1, dim))
-        return dim
+    def flags(self, shapes: Shapes) -> list[Dim]:
+        """For axes that the run reads: 1 for each axis of the operand that is reduced, 0 for the others."""
+        rank, axes = shapes.rank(self.operands[0]), self.operands[1]
+        (count,) = shapes.of(axes)
+        if isinstance(count, int):
+            return [_named(k, shapes.elements(axes), rank) for k in range(rank)]
+        listed = [shapes.element_or(axes, i, rank) for i in range(rank)]
+        return [select(equal(count, 0), self._of_none(1), _named(k, listed, rank)) for k in range(rank)]
+
+    def reduced_count(self, shapes: Shapes) -> Dim:
+        """How many axes are reduced where the run reads them: as many as it lists, which `flags` must add up to."""
+        (count,) = shapes.of(self.operands[1])
+        return count if isinstance(count, int) else select(equal(count, 0), self._of_none(shapes.rank(self.operands[0])), count)
+
+    def _of_none(self, reduced: int) -> int:
+        """What holds where no axes are listed, if `reduced` is what holds where all axes are."""
+        return 0 if self.attr("noop_with_empty_axes") else reduced
 
     @override
     def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:
@@ -76,6 +91,14 @@ class ReduceOp(OnnxOp):
         return None
 
 
+def _named(k: int, axes: Sequence[Dim], rank: int) -> Dim:
+    """1 if one of the axes is axis k, counted from the front or the end, else 0."""
+    named: Dim = 0
+    for axis in axes:
+        named = select(equal(axis, k), 1, select(equal(axis, k - rank), 1, named))
+    return named
+
+
 def reduced_axes(op: ReduceOp, shapes: Shapes) -> tuple[int, ...] | None:
     """The axes a reduction reduces, counted from the front; None where they are read at run time."""
     data, *rest = op.operands
@@ -84,7 +107,7 @@ def reduced_axes(op: ReduceOp, shapes: Shapes) -> tuple[int, ...] | None:
     for axes in rest:
         (length,) = of_rank(op, shapes, axes, "axes", 1)
         if not isinstance(length, int):
-            raise op.fail("ITG2101", "the number of axes must be known at compile time", "make axes an initialiser or a constant")
+            return None
         count = length
     if count == 0:
         return () if op.attr("noop_with_empty_axes") else tuple(range(rank))

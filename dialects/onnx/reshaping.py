@@ -11,9 +11,9 @@ from xdsl.ir import SSAValue
 from xdsl.irdl import operand_def, opt_operand_def, result_def
 
 from .base import OnnxOp, int_attr, ints_attr, operator, tensor
-from .checks import axes_in, of_rank, show
+from .checks import axes_in, listed, listed_as, of_rank, show
 from .contents import moved, object_array, small
-from .dims import Dim, Shape, equal, exact_div, floordiv, mod, non_negative, product, select
+from .dims import Dim, Shape, equal, exact_div, floordiv, maximum, mod, non_negative, product, select
 from .shapes import Shapes
 from .tensor import sizes
 from .types import ALL_IR13, ALL_TENSOR_BF16, I64
@@ -90,8 +90,7 @@ class ReshapeOp(_ViewOp):
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         data = shapes.of(self.data)
-        of_rank(self, shapes, self.shape, "the shape operand", 1)
-        wanted = shapes.elements(self.shape)
+        wanted = listed_as(self, shapes, self.shape, shapes.declared_rank(self.reshaped), "the shape operand")
         if any(isinstance(d, int) and d < -1 for d in wanted) or wanted.count(-1) > 1:
             raise self.fail("ITG2152", f"the target shape {show(wanted)} needs dimensions of 0 or more, and at most one -1")
         if self.attr("allowzero") and 0 in wanted and -1 in wanted:
@@ -169,9 +168,10 @@ class FlattenOp(_ViewOp):
 
 @operator(since=25)
 class SqueezeOp(_ViewOp):
-    """The operand without the dimensions that `axes` names, or without all that are 1; axes that the run reads leave the shape open.
+    """The operand without the dimensions that `axes` names, or without all that are 1; what the run decides leaves the shape open.
 
-    Without axes, a dimension that only the run knows stays, since the result must have one rank; a run in which it is 1 is refused.
+    Without axes, a dimension that only the run knows stays, since the result must have one rank, and a run in which it is 1 is refused;
+    or the result's declared rank tells how many turn out to be 1.
 
     https://onnx.ai/onnx/operators/onnx__Squeeze.html
     """
@@ -184,9 +184,13 @@ class SqueezeOp(_ViewOp):
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         shape = shapes.of(self.data)
+        rank = shapes.declared_rank(self.squeezed)
         if self.axes is None:
-            return (tuple(d for d in shape if d != 1),)
-        count = axes_count(self, shapes, self.axes)
+            kept = tuple(d for d in shape if d != 1)
+            if rank is not None and sum(isinstance(d, int) for d in kept) <= rank < len(kept):
+                return (tuple(shapes.result_symbol(self.squeezed, i) for i in range(rank)),)
+            return (kept,)
+        count = axes_count(self, shapes, self.axes, None if rank is None else len(shape) - rank)
         if shapes.ints(self.axes) is None and count <= len(shape):
             return (tuple(shapes.result_symbol(self.squeezed, i) for i in range(len(shape) - count)),)
         axes = constant_axes(self, shapes, self.axes, len(shape))
@@ -210,7 +214,8 @@ class UnsqueezeOp(_ViewOp):
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         shape = shapes.of(self.data)
-        count = axes_count(self, shapes, self.axes)
+        rank = shapes.declared_rank(self.expanded)
+        count = axes_count(self, shapes, self.axes, None if rank is None else rank - len(shape))
         if shapes.ints(self.axes) is None:
             return (tuple(shapes.result_symbol(self.expanded, i) for i in range(len(shape) + count)),)
         axes = constant_axes(self, shapes, self.axes, len(shape) + count)
@@ -218,9 +223,14 @@ class UnsqueezeOp(_ViewOp):
         return (tuple(1 if i in axes else next(left) for i in range(len(shape) + count)),)
 
 
-def axes_count(op: OnnxOp, shapes: Shapes, axes: SSAValue) -> int:
-    """How many axes an axes operand lists. Raises ITG2101 where only the run knows."""
+def axes_count(op: OnnxOp, shapes: Shapes, axes: SSAValue, taken: int | None = None) -> int:
+    """How many axes an axes operand lists; `taken`, where it is at least 0 and only the run knows their number.
+
+    Raises ITG2101 where only the run knows and nothing is taken.
+    """
     (count,) = of_rank(op, shapes, axes, "axes", 0, 1) or (1,)
+    if not isinstance(count, int) and taken is not None and taken >= 0:
+        return len(listed(op, shapes, axes, taken, "axes"))
     return op.require(count if isinstance(count, int) else None, "the number of axes")
 
 
@@ -280,8 +290,16 @@ class ExpandOp(OnnxOp):
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
-        of_rank(self, shapes, self.shape, "the shape operand", 1)
-        return (shapes.broadcast(self, shapes.of(self.x), sizes(self, shapes.elements(self.shape))),)
+        return (shapes.broadcast(self, shapes.of(self.x), sizes(self, self.wanted(shapes))),)
+
+    def wanted(self, shapes: Shapes) -> tuple[Dim, ...]:
+        """The dimensions to broadcast to; where only the run knows how many, ones before them up to the declared rank."""
+        (length,) = of_rank(self, shapes, self.shape, "the shape operand", 1)
+        rank = shapes.declared_rank(self.y)
+        if isinstance(length, int) or rank is None:
+            return shapes.elements(self.shape)
+        shapes.require_equal(self, maximum(length, rank), rank, "the number of dimensions to expand to, at least that of the result,")
+        return tuple(shapes.element_or(self.shape, length - rank + i, 1) for i in range(rank))
 
     @override
     def infer_contents(self, shapes: Shapes) -> Sequence[Any | None]:

@@ -36,13 +36,15 @@ MAX_ELEMENTS = 2**44
 class Source:
     """Where a symbol's value is found at run time.
 
-    kind "dim": dimension `index` of `value`, an argument; "element": flat element `index` of the integer tensor `value`;
-    "result": known only once the operation that makes `value` has run (NonZero's count); `index` numbers its symbols.
+    kind "dim": dimension `index` of `value`, an argument; "element": flat element `index` of the integer tensor `value`, or
+    `default` where there is one and the tensor has no such element; "result": known only once the operation that makes `value` has
+    run (NonZero's count); `index` numbers its symbols.
     """
 
     kind: str
     value: SSAValue
-    index: int
+    index: Dim
+    default: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Shapes:
         self._contents: dict[SSAValue, np.ndarray] = {}
         self._arrays: dict[SSAValue, np.ndarray] = {}
         self._members: dict[SSAValue, Members] = {}
+        self._declared_ranks: dict[SSAValue, int] = {}
         self._serial = itertools.count()
 
     # -- asking
@@ -91,6 +94,10 @@ class Shapes:
 
     def rank(self, value: SSAValue) -> int:
         return len(self.of(value))
+
+    def declared_rank(self, value: SSAValue) -> int | None:
+        """The rank that the model declares of a result, for operators that only the run could tell it from their operands."""
+        return self._declared_ranks.get(value)
 
     def constant(self, value: SSAValue | None) -> np.ndarray | None:
         """The value as a numpy array if it is known at compile time (a Constant, or contents without symbols); else None."""
@@ -123,21 +130,33 @@ class Shapes:
         array = self.constant(value)
         return None if array is None else tuple(int(x) for x in np.ravel(array))
 
-    def elements(self, value: SSAValue) -> tuple[Dim, ...]:
-        """The elements of a 1-d (or scalar) integer tensor of known length, as Dims: known contents, or symbols read at run time."""
+    def elements(self, value: SSAValue, count: int | None = None) -> tuple[Dim, ...]:
+        """The elements of a 1-d (or scalar) integer tensor, as Dims: known contents, or symbols read at run time.
+
+        count: how many the operator takes, for a length that only the run knows; the caller requires it to be that.
+        """
         if self.rank(value) > 1:
             raise ShapeError("ITG2107", f"{value.name_hint or 'a list of integers'} must be 1-d, but has rank {self.rank(value)}")
         contents = self.contents(value)
         if contents is not None:
             return tuple(contents.ravel())
-        count = product(self.of(value))
-        if not isinstance(count, int) or count > CONTENTS_LIMIT:
-            raise ShapeError("ITG2103", f"the length of {value.name_hint or 'a shape tensor'} must be known at compile time")
+        length = product(self.of(value))
+        count = length if isinstance(length, int) else count
+        if count is None or count > CONTENTS_LIMIT:
+            hint = "declare its length, or the rank of the result, or make it an initialiser"
+            raise ShapeError("ITG2103", f"the length of {value.name_hint or 'a shape tensor'} must be known at compile time", hint=hint)
         symbols = tuple(self._new_symbol(Source("element", value, i), size=False) for i in range(count))
         array = np.empty(count, dtype=object)
         array[:] = symbols
         self._contents[value] = array if self.rank(value) == 1 else array.reshape(())
         return symbols
+
+    def element_or(self, value: SSAValue, index: Dim, default: int) -> Dim:
+        """One element of a 1-d integer tensor of any length, `default` where it has none at that index."""
+        contents = self.contents(value)
+        if contents is not None and isinstance(index, int):
+            return contents.ravel()[index] if 0 <= index < contents.size else default
+        return self._new_symbol(Source("element", value, index, default), size=False)
 
     def result_symbol(self, result: SSAValue, index: int = 0) -> SymDim:
         """A size that only running the op tells (NonZero's count). The same (result, index) gives the same symbol."""
@@ -183,6 +202,9 @@ class Shapes:
 
     def set_members(self, value: SSAValue, members: Members) -> None:
         self._members[value] = members
+
+    def declare_rank(self, value: SSAValue, rank: int) -> None:
+        self._declared_ranks[value] = rank
 
     def set_contents(self, value: SSAValue, contents: Any) -> None:
         array = np.asarray(contents, dtype=object)

@@ -11,10 +11,22 @@ from typing_extensions import override
 from xdsl.irdl import operand_def, opt_operand_def, result_def, var_operand_def, var_result_def
 
 from .base import OnnxOp, int_attr, ints_attr, operator, str_attr, tensor
-from .checks import at_least, axes_in, axis_in, divide, of_rank, of_rank_at_least, one_of, require_scalar, require_vector, show
+from .checks import (
+    at_least,
+    axes_in,
+    axis_in,
+    divide,
+    listed,
+    of_rank,
+    of_rank_at_least,
+    one_of,
+    require_scalar,
+    require_vector,
+    show,
+)
 from .contents import known, moved, small
 from .dims import UNBOUNDED, Dim, Shape, ceildiv, equal, less, maximum, minimum, non_negative, select
-from .reshaping import axes_count, constant_axes
+from .reshaping import constant_axes
 from .shapes import Shapes
 from .tensor import sizes
 from .types import ALL_IR13, ALL_TENSOR_BF16, I32, I64
@@ -83,8 +95,7 @@ class SplitOp(OnnxOp):
             raise self.fail("ITG2147", "needs either the input split or the attribute num_outputs, and not both")
         if self.split is None:
             return self._equal_parts(whole, count, given)
-        require_vector(self, shapes, self.split, count, "split")
-        parts = sizes(self, shapes.elements(self.split))
+        parts = sizes(self, listed(self, shapes, self.split, count, "split"))
         shapes.require_equal(self, sum(parts), whole, f"the sum of split ({show(parts)}) and the size it splits")
         return parts
 
@@ -143,22 +154,31 @@ class SliceOp(OnnxOp):
     def cuts(self, shapes: Shapes) -> tuple[Cut, ...] | None:
         """What is taken along each axis that is cut; None where the run reads the axes. The lowering asks here, too."""
         shape = shapes.of(self.data)
-        count = axes_count(self, shapes, self.starts)
+        count = self._count(shapes)
+        if count is None:
+            return None
         if count > len(shape):
             raise self.fail("ITG2143", f"{count} starts are given for a tensor of rank {len(shape)}")
-        for operand, what in ((self.ends, "ends"), (self.axes, "axes"), (self.steps, "steps")):
-            require_vector(self, shapes, operand, count, what)
         axes: tuple[int, ...] | None = tuple(range(count))
         if self.axes is not None:
             known_axes = shapes.ints(self.axes)
             axes = None if known_axes is None else axes_in(self, known_axes, len(shape))
         if axes is None:
             return None
-        steps = (1,) * count if self.steps is None else shapes.elements(self.steps)
+        steps = (1,) * count if self.steps is None else shapes.elements(self.steps, count)
         if 0 in steps:
             raise self.fail("ITG2152", "a step is 0")
-        starts, ends = shapes.elements(self.starts), shapes.elements(self.ends)
+        starts, ends = shapes.elements(self.starts, count), shapes.elements(self.ends, count)
         return tuple(_cut(a, shape[a], s, e, step) for a, s, e, step in zip(axes, starts, ends, steps, strict=True))
+
+    def _count(self, shapes: Shapes) -> int | None:
+        """How many axes are cut; None where only the run knows."""
+        (length,) = of_rank(self, shapes, self.starts, "starts", 1)
+        lists = [(v, what) for v, what in ((self.ends, "ends"), (self.axes, "axes"), (self.steps, "steps")) if v is not None]
+        for operand, what in lists:
+            require_vector(self, shapes, operand, length, what)
+        lengths = (length, *(shapes.of(operand)[0] for operand, _ in lists))
+        return next((d for d in lengths if isinstance(d, int)), None)
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
@@ -262,25 +282,33 @@ class PadOp(OnnxOp):
         """The elements added before and after every axis of the operand. The lowering asks here, too."""
         rank = shapes.rank(self.data)
         if self.axes is not None and shapes.ints(self.axes) is None:
-            return self._amounts_at(shapes, shapes.elements(self.axes), rank)
+            return self._amounts_at(shapes, *self.read_axes(shapes), rank)
         axes = tuple(range(rank)) if self.axes is None else constant_axes(self, shapes, self.axes, rank)
-        require_vector(self, shapes, self.pads, 2 * len(axes), "pads")
-        pads = shapes.elements(self.pads)
+        pads = listed(self, shapes, self.pads, 2 * len(axes), "pads")
         by_axis = {a: (pads[i], pads[len(axes) + i]) for i, a in enumerate(axes)}
         return tuple(by_axis.get(i, (0, 0)) for i in range(rank))
 
-    def _amounts_at(self, shapes: Shapes, axes: Sequence[Dim], rank: int) -> tuple[tuple[Dim, Dim], ...]:
+    def read_axes(self, shapes: Shapes) -> tuple[tuple[Dim, ...], Dim]:
+        """The axes where the run reads them, and how many there are; as many may be as the operand has, those beyond name none."""
+        assert self.axes is not None
+        rank, (count,) = shapes.rank(self.data), of_rank(self, shapes, self.axes, "axes", 1)
+        if isinstance(count, int):
+            return shapes.elements(self.axes), count
+        return tuple(shapes.element_or(self.axes, i, rank) for i in range(rank)), count
+
+    def _amounts_at(self, shapes: Shapes, axes: Sequence[Dim], count: Dim, rank: int) -> tuple[tuple[Dim, Dim], ...]:
         """The amounts where the run reads the axes: each axis takes the pads of those that turn out to name it."""
-        require_vector(self, shapes, self.pads, 2 * len(axes), "pads")
-        pads = shapes.elements(self.pads)
+        require_vector(self, shapes, self.pads, 2 * count, "pads")
+        befores = [shapes.element_or(self.pads, i, 0) for i in range(len(axes))]
+        afters = [shapes.element_or(self.pads, count + i, 0) for i in range(len(axes))]
         named = [select(less(a, 0), a + rank, a) for a in axes]
         amounts: list[tuple[Dim, Dim]] = []
         for i in range(rank):
             before: Dim = 0
             after: Dim = 0
             for j, axis in enumerate(named):
-                before = before + equal(axis, i) * pads[j]
-                after = after + equal(axis, i) * pads[len(axes) + j]
+                before = before + equal(axis, i) * befores[j]
+                after = after + equal(axis, i) * afters[j]
             amounts.append((before, after))
         return tuple(amounts)
 
@@ -311,8 +339,7 @@ class TileOp(OnnxOp):
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         shape = shapes.of(self.x)
-        require_vector(self, shapes, self.repeats, len(shape), "repeats")
-        repeats = shapes.elements(self.repeats)
+        repeats = listed(self, shapes, self.repeats, len(shape), "repeats")
         if any(isinstance(r, int) and r < 0 for r in repeats):
             raise self.fail("ITG2152", f"repeats {show(repeats)} has a negative count")
         return (tuple(d * r for d, r in zip(shape, repeats, strict=True)),)
@@ -342,8 +369,8 @@ class CenterCropPadOp(OnnxOp):
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
         result = list(shapes.of(self.x))
         axes = tuple(range(len(result))) if self.axes is None else axes_in(self, self.attr("axes"), len(result))
-        require_vector(self, shapes, self.shape, len(axes), "shape")
-        for axis, size in zip(axes, sizes(self, shapes.elements(self.shape)), strict=True):
+        wanted = listed(self, shapes, self.shape, len(axes), "shape")
+        for axis, size in zip(axes, sizes(self, wanted), strict=True):
             result[axis] = size
         return (tuple(result),)
 

@@ -28,7 +28,7 @@ from .base import (
     tensor,
     tensor_attr,
 )
-from .checks import data_type_in, of_rank, one_of, require_scalar, require_vector, show
+from .checks import data_type_in, listed_as, of_rank, one_of, require_scalar, require_vector, show
 from .contents import elementwise, known, moved, object_array, small
 from .dims import Dim, Shape, ceildiv, equal, less, maximum, select
 from .shapes import Shapes
@@ -169,8 +169,8 @@ class ConstantOfShapeOp(OnnxOp):
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
-        of_rank(self, shapes, self.shape, "the shape operand", 1)
-        return (sizes(self, shapes.elements(self.shape)),)
+        rank = shapes.declared_rank(self.output)
+        return (sizes(self, listed_as(self, shapes, self.shape, rank, "the shape operand")),)
 
     @override
     def infer_elements(self, shapes: Shapes) -> Sequence[Attribute | None]:

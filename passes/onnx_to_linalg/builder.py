@@ -205,13 +205,25 @@ class Lowering:
         if source is None:
             raise UnsupportedError("ITG3010", f"the size {name} is not known at this point")
         if source.kind == "element":
-            tensor_value = self.values[source.value]
-            return ScalarBuilder(self.block).cast(self.host_scalar(tensor_value, source.index), INDEX).value
+            return self._element(self.values[source.value], source.index, source.default)
         raise UnsupportedError("ITG3011", f"the size {name} depends on data, and its operator does not tell it")
+
+    def _element(self, x: Tensor, index: Dim, default: int | None) -> SSAValue:
+        """An element of a list of integers, which may turn out to have none at the index where there is a default."""
+        if default is None:
+            return self._index_at(x, index)
+        s = ScalarBuilder(self.block)
+        place = s.wrap(self.dim(index), INDEX)
+        there = (place >= 0) & (place < s.wrap(self.dim(x.size), INDEX))
+        (value,) = self.if_(there.value, lambda: [self._index_at(x, index)], lambda: [self.dim(default)])
+        return value
+
+    def _index_at(self, x: Tensor, index: Dim) -> SSAValue:
+        return ScalarBuilder(self.block).cast(self.host_scalar(x, index), INDEX).value
 
     # -- host scalars
 
-    def host_scalar(self, x: Tensor, flat: int = 0) -> Scalar:
+    def host_scalar(self, x: Tensor, flat: Dim = 0) -> Scalar:
         """One element of a small tensor read by the host program, integers as index values."""
         b = ScalarBuilder(self.block)
         indices: list[SSAValue] = []

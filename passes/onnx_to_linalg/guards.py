@@ -17,6 +17,12 @@ def require_at_most(b: Lowering, small: Dim, large: Dim, what: str) -> None:
     _require(b, small, large, "ITG5004", f"{_named(what, small)} must be at most {large}")
 
 
+def require_equal(b: Lowering, found: Dim, expected: Dim, what: str) -> None:
+    """Ends the run with ITG5002 where a size is not what it must be."""
+    if found != expected:
+        b.require(_host(b, found).equals(_host(b, expected)).value, "ITG5002", f"{what} must be {expected}")
+
+
 def require_sizes(b: Lowering, dims: Sequence[Dim], what: str) -> None:
     """Ends the run with ITG5004 where a size read from a tensor is negative."""
     for d in dims:
@@ -37,12 +43,15 @@ def require_not_one(b: Lowering, dims: Sequence[Dim]) -> None:
             b.require(_host(b, d).differs(1).value, "ITG5007", f"{_named(f'dimension {k} of the result', d)} is 1, and only axes remove it")
 
 
-def require_axes(b: Lowering, axes: Sequence[Dim], rank: int) -> None:
-    """Ends the run with ITG5030 where axes that it reads are out of range or name an axis twice."""
+def require_axes(b: Lowering, axes: Sequence[Dim], count: Dim, rank: int) -> None:
+    """Ends the run with ITG5030 where axes that it reads, the first `count` of these, are out of range or name an axis twice."""
+    if not isinstance(count, int):
+        require_at_most(b, count, rank, "the number of axes")
     found = [_host(b, a) for a in axes]
     found = [a.b.select(a < 0, a + rank, a) for a in found]
     for k, a in enumerate(found):
         held = a.b.all([a >= 0, a < rank, *(a.differs(other) for other in found[:k])])
+        held = held if isinstance(count, int) else held | (_host(b, count) <= k)
         b.require(held.value, "ITG5030", f"axis {k} of those read must be one of {rank} and be named once")
 
 

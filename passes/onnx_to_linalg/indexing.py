@@ -157,8 +157,7 @@ def gather_slices(data: Array, indices: Array, y: Out, axes: int):
 
 @lower(ops.GatherNDOp)
 def gather_nd(b: Lowering, op: ops.GatherNDOp, data: Tensor, indices: Tensor) -> Tensor:
-    batch, axes = op.attr("batch_dims"), indices.shape[-1]
-    assert isinstance(axes, int), "shape inference requires it"
+    batch, axes = op.attr("batch_dims"), op.depth(b.shapes)
     outer, inner = product(data.shape[:batch]), product(data.shape[batch + axes :])
     rows = product(indices.shape[batch:-1])
     arrays = {
@@ -247,8 +246,7 @@ def scatter_slices(data: Array, indices: Array, updates: Array, y: Out, axes: in
 
 @lower(ops.ScatterNDOp)
 def scatter_nd(b: Lowering, op: ops.ScatterNDOp, data: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
-    axes = indices.shape[-1]
-    assert isinstance(axes, int), "shape inference requires it"
+    axes = op.depth(b.shapes)
     rows, inner = product(indices.shape[:-1]), product(data.shape[axes:])
     flat = b.reshape(data, (*data.shape[:axes], inner))
     arrays = {

@@ -16,7 +16,7 @@ from ...dialects.onnx.types import BY_NAME, ElementType
 from ..scalar import BOOL, DOUBLE, INDEX, INT64, Number, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor, element_type
 from .elementwise import check_plain, wide
-from .guards import require_elements
+from .guards import require_elements, require_equal
 from .registry import lower
 
 Each = Callable[..., Scalar]
@@ -107,60 +107,56 @@ def size_scalar(b: Lowering, n: Dim, type: ElementType) -> Scalar:
 
 @dataclass(frozen=True)
 class AxesOfTheRun:
-    """Axes in a tensor of `length` elements that the program reads; `Axes` otherwise."""
+    """Axes in a tensor that the program reads; `flags` are 1 for each axis that is reduced, 0 for the others. `Axes` otherwise."""
 
     shape: Shape
     axes: Tensor
-    elements: tuple[Dim, ...]
+    flags: list[Dim]
+    all_of_none: bool
 
     @property
     def count(self) -> Dim:
-        return product(select(r, d, 1) for d, r in zip(self.shape, self.flags(), strict=True))
-
-    def flags(self) -> list[Dim]:
-        """1 for each axis that is reduced, 0 for the others."""
-        rank = len(self.shape)
-        return [self._named(k, rank) for k in range(rank)]
-
-    def _named(self, k: int, rank: int) -> Dim:
-        named: Dim = 0
-        for axis in self.elements:
-            named = select(equal(axis, k), 1, select(equal(axis, k - rank), 1, named))
-        return named
+        return product(select(r, d, 1) for d, r in zip(self.shape, self.flags, strict=True))
 
     def fold(self, b: Lowering, x: Tensor, monoid: Monoid, type: ElementType, each: Each | None = None) -> Tensor:
         held = BY_NAME["uint8"] if type is BOOL else type
         values = b.compute(x.shape, held, lambda *i: b.s.cast(x[i] if each is None else each(x[i], *i), held))
-        kept = tuple(select(r, 1, d) for d, r in zip(self.shape, self.flags(), strict=True))
+        kept = tuple(select(r, 1, d) for d, r in zip(self.shape, self.flags, strict=True))
         arrays = {"x": values, "axes": self.axes, "y": ((product(kept),), held)}
-        (folded,) = b.kernel(fold_at_axes, arrays, {"how": monoid.name})
+        (folded,) = b.kernel(fold_at_axes, arrays, {"how": monoid.name, "all_of_none": self.all_of_none})
         return b.cast(b.reshape(folded, kept), type)
 
     def define_result(self, b: Lowering, op: ops.ReduceOp) -> None:
         """Checks the axes and, where reduced dimensions are dropped, says which sizes are left."""
-        flags = self.flags()
         s = ScalarBuilder(b.block)
-        distinct = s.wrap(b.dim(sum(flags)), INDEX).equals(len(self.elements))
-        b.require(distinct.value, "ITG5030", f"axes must differ from each other and lie within the rank {len(flags)}")
+        named, listed = (s.wrap(b.dim(n), INDEX) for n in (sum(self.flags), op.reduced_count(b.shapes)))
+        b.require(named.equals(listed).value, "ITG5030", f"axes must differ from each other and lie within the rank {len(self.flags)}")
         if op.attr("keepdims"):
             return
+        left = len(b.shapes.of(op.results[0]))
+        require_equal(b, sum(self.flags), len(self.shape) - left, "the number of axes reduced")
         place: Dim = 0
-        terms: list[list[Dim]] = [[] for _ in self.shape]
-        for d, r in zip(self.shape, flags, strict=True):
-            for k in range(len(self.shape) - len(self.elements)):
+        terms: list[list[Dim]] = [[] for _ in range(left)]
+        for d, r in zip(self.shape, self.flags, strict=True):
+            for k in range(left):
                 terms[k].append(select(r, 0, select(equal(place, k), d, 0)))
             place = place + (1 - r)
-        for k in range(len(self.shape) - len(self.elements)):
+        for k in range(left):
             b.define_result_dim(op.results[0], k, b.dim(sum(terms[k])))
 
 
 @kernel
-def fold_at_axes(x: Array, axes: Array, y: Out, how: str):
-    """Folds x over the axes into y, which is flat and without them. Axes out of range are passed over: the host has refused them."""
+def fold_at_axes(x: Array, axes: Array, y: Out, how: str, all_of_none: bool):
+    """Folds x over the axes into y, which is flat and without them; over all for none, if asked.
+
+    Axes out of range are passed over: the host has refused them.
+    """
     step = local(i64, x.rank)
     place = local(i64, x.rank)
     for k in range(x.rank):
         step[k], place[k] = 1, 0
+        if all_of_none:
+            step[k] = min(axes.size, 1)
     for a in range(axes.size):
         axis = axes.flat[a]
         if axis < 0:
@@ -210,7 +206,7 @@ def _axes_of(b: Lowering, op: ops.ReduceOp, data: Tensor, axes: Tensor | None) -
     if known is not None:
         return Axes.of(data.shape, known)
     assert axes is not None, "without axes all are reduced"
-    found = AxesOfTheRun(data.shape, axes, b.shapes.elements(op.operands[1]))
+    found = AxesOfTheRun(data.shape, axes, op.flags(b.shapes), not op.attr("noop_with_empty_axes"))
     found.define_result(b, op)
     return found
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from xdsl.ir import SSAValue
-
 from ...dialects.onnx import reshaping as ops
 from ...dialects.onnx.base import OnnxOp
+from ...dialects.onnx.checks import show
 from ...dialects.onnx.dims import Dim, Shape, equal, less, select
 from .builder import Lowering, Tensor
-from .guards import require_axes, require_broadcast, require_not_one, require_same_count, require_sizes
+from .guards import require_axes, require_broadcast, require_equal, require_not_one, require_same_count, require_sizes
 from .registry import lower
 
 
@@ -35,8 +34,10 @@ def _view(b: Lowering, x: Tensor, shape: Shape) -> Tensor:
 @lower(ops.SqueezeOp)
 def squeeze(b: Lowering, op: ops.SqueezeOp, x: Tensor, axes: Tensor | None) -> Tensor:
     shape = b.shapes.of(op.squeezed)
-    if axes is not None and b.shapes.ints(op.axes) is None:
-        gone = _named(b, b.shapes.elements(_given(op.axes)), x.rank)
+    by_run = b.shapes.ints(op.axes) is None if axes is not None else len(shape) < sum(d != 1 for d in x.shape)
+    if by_run:
+        gone = [equal(d, 1) for d in x.shape] if op.axes is None else _named(b, b.shapes.elements(op.axes), x.rank)
+        require_equal(b, _sum(gone), x.rank - len(shape), f"the number of dimensions of 1 in {show(x.shape)}")
         for k in range(len(shape)):
             here = [(1 - g) * equal(i - _sum(gone[:i]), k) for i, g in enumerate(gone)]
             b.define_result_dim(op.squeezed, k, b.dim(_sum(h * d for h, d in zip(here, x.shape, strict=True))))
@@ -60,7 +61,7 @@ def unsqueeze(b: Lowering, op: ops.UnsqueezeOp, x: Tensor, axes: Tensor) -> Tens
 
 def _named(b: Lowering, axes: Sequence[Dim], rank: int) -> list[Dim]:
     """For each axis of a tensor whether axes that the run reads name it: 1, else 0."""
-    require_axes(b, axes, rank)
+    require_axes(b, axes, len(axes), rank)
     return [_sum(equal(select(less(a, 0), a + rank, a), k) for a in axes) for k in range(rank)]
 
 
@@ -69,11 +70,6 @@ def _sum(dims: Iterable[Dim]) -> Dim:
     for d in dims:
         total = total + d
     return total
-
-
-def _given(value: SSAValue | None) -> SSAValue:
-    assert value is not None
-    return value
 
 
 @lower(ops.ShapeOp, ops.SizeOp)
@@ -92,7 +88,7 @@ def transpose(b: Lowering, op: ops.TransposeOp, x: Tensor) -> Tensor:
 
 @lower(ops.ExpandOp)
 def expand(b: Lowering, op: ops.ExpandOp, x: Tensor, _: Tensor) -> Tensor:
-    wanted = b.shapes.elements(op.shape)
+    wanted = op.wanted(b.shapes)
     require_sizes(b, wanted, "a dimension to expand to")
     require_broadcast(b, wanted, b.shapes.of(op.y))
     return b.broadcast_to(x, b.shapes.of(op.y))

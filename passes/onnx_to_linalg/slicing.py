@@ -114,15 +114,17 @@ def cut(b: Lowering, x: Tensor, shape: Shape, along: dict[int, tuple[Dim, Dim]])
 
 
 @kernel
-def plan_slice(x: Array, starts: Array, ends: Array, axes: Array, steps: Array | None, plan: Out):
+def plan_slice(x: Array, starts: Array, ends: Array, axes: Array | None, steps: Array | None, plan: Out):
     """What a slice takes along every axis of x: where it starts, by which step it goes on, how many positions it has."""
     for k in range(x.rank):
         plan[0, k] = 0
         plan[1, k] = 1
     for k in unroll(x.rank):
         plan[2, k] = x.shape[k]
-    for n in range(axes.size):
-        axis = int(axes[n])
+    for n in range(starts.size):
+        axis = n
+        if axes is not None:
+            axis = int(axes[n])
         if axis < 0:
             axis += x.rank
         known = axis >= 0 and axis < x.rank
@@ -171,7 +173,6 @@ def slice_(b: Lowering, op: ops.SliceOp, x: Tensor, starts: Tensor, ends: Tensor
         for c in cuts:
             require_not_zero(b, c.step, "a step")
         return cut(b, x, shape, {c.axis: (c.start, c.step) for c in cuts})
-    assert axes is not None, "axes that are left out are known"
     arrays = {"x": x, "starts": starts, "ends": ends, "axes": axes, "steps": steps, "plan": ((3, x.rank), INT64)}
     (plan,) = b.kernel(plan_slice, arrays)
     for k in range(x.rank):
@@ -219,7 +220,7 @@ def pad_constant(x: Array, value: Array, begin: Array, y: Out):
 def pad(b: Lowering, op: ops.PadOp, x: Tensor, pads: Tensor, value: Tensor | None, axes: Tensor | None) -> Tensor:
     amounts, shape, mode = op.amounts(b.shapes), b.shapes.of(op.output), op.attr("mode")
     if op.axes is not None and b.shapes.ints(op.axes) is None:
-        require_axes(b, b.shapes.elements(op.axes), x.rank)
+        require_axes(b, *op.read_axes(b.shapes), x.rank)
     require_sizes(b, shape, "a padded dimension")
     if all(amount == (0, 0) for amount in amounts):
         return x

@@ -105,8 +105,9 @@ def test_grids(agrees, infer):
     agrees(GridSampleOp, [f(2, 3, 4, 5, 6), f(2, 6, 7, 8, 3)], mode="nearest")
     agrees(AffineGridOp, [f(2, 2, 3), ints(2, 3, 5, 6)])
     agrees(AffineGridOp, [f(2, 3, 4), ints(2, 3, 4, 5, 6)])
-    read = infer(AffineGridOp, [f(2, 2, 3), ("int64", (4,))])
-    assert [isinstance(d, int) for d in read.results[0][1]] == [True, False, False, True]
+    for length in (4, "K"):  # the size of theta tells it as well
+        read = infer(AffineGridOp, [f(2, 2, 3), ("int64", (length,))])
+        assert [isinstance(d, int) for d in read.results[0][1]] == [True, False, False, True]
     for cls, operands in (
         (GridSampleOp, [f(2, 3, 4, 5), f(2, 6, 7, 3)]),
         (GridSampleOp, [f(2, 3, 4, 5), f(3, 6, 7, 2)]),
@@ -114,7 +115,7 @@ def test_grids(agrees, infer):
         (AffineGridOp, [f(2, 2, 3), ints(2, 3, 5)]),
         (AffineGridOp, [f(2, 2, 3), ints(2, 3, 4, 5, 6)]),
         (AffineGridOp, [f(2, 2, 3), ints(3, 3, 5, 6)]),
-        (AffineGridOp, [f(2, 2, 3), ("int64", ("K",))]),
+        (AffineGridOp, [f(2, "R", 3), ("int64", ("K",))]),
     ):
         with pytest.raises(ShapeError):
             infer(cls, operands)

@@ -1,7 +1,8 @@
 """Holds shape inference of tensor operators against the outputs of the official node tests.
 
-Each case is inferred three times: with its inputs as constants, with their contents left to the run, and with their dimensions left
-to the run as well. What stays symbolic is evaluated on the case's inputs and must give the expected output's shape and contents.
+Each case is inferred with its inputs as constants, with their contents left to the run, with their dimensions left to the run but the
+results' ranks declared, and with nothing known but types and ranks of inputs. What stays symbolic is evaluated on the case's inputs and
+must give the expected output's shape and contents.
 """
 
 from __future__ import annotations
@@ -116,10 +117,11 @@ def _infer(node, values, knowledge: str):
     for name in dict.fromkeys(n for n in node.input if n):
         array = values[name]
         element = BY_NUMPY[np.dtype(object) if array.dtype.kind in "US" else array.dtype].ir
-        dims = [DYNAMIC] * array.ndim if knowledge == "nothing" else array.shape
+        open_dims = knowledge in ("ranks", "nothing")
+        dims = [DYNAMIC] * array.ndim if open_dims else array.shape
         given[name] = TestOp(result_types=[TensorType(element, dims)]).results[0]
         given[name].name_hint = name
-        shapes.declare_argument(given[name], [None] * array.ndim if knowledge == "nothing" else list(array.shape))
+        shapes.declare_argument(given[name], [None] * array.ndim if open_dims else list(array.shape))
         if knowledge == "contents":
             shapes.set_constant(given[name], array)
     cls = OPERATORS[node.op_type]
@@ -134,6 +136,9 @@ def _infer(node, values, knowledge: str):
         results.append(types if optional or variadic else types[0])
     properties = {a.name: _property(a, shapes) for a in node.attribute}
     op = cls.build(operands=operands, result_types=results, properties=properties)
+    if knowledge == "ranks":
+        for name, result in zip((n for n in node.output if n), op.results, strict=True):
+            shapes.declare_rank(result, values[name].ndim)
     shapes.infer_op(op)
     op.verify()
     return op, shapes, [n for n in node.output if n], _assignment(shapes, {v: values[n] for n, v in given.items()})
@@ -141,15 +146,16 @@ def _infer(node, values, knowledge: str):
 
 def _assignment(shapes: Shapes, arrays):
     """The symbols' values in the case's run; sizes that only the run tells are left out."""
-    found = {}
-    for name, source in shapes.sources.items():
-        if source.kind != "result":
-            array = arrays[source.value]
-            found[name] = int(array.shape[source.index] if source.kind == "dim" else array.flat[source.index])
+    sources = shapes.sources.items()
+    found = {name: arrays[source.value].shape[source.index] for name, source in sources if source.kind == "dim"}
+    for name, source in sources:
+        if source.kind == "element":
+            array, index = arrays[source.value], substitute(source.index, found)
+            found[name] = int(array.flat[index]) if source.default is None or 0 <= index < array.size else source.default
     return found
 
 
-@pytest.mark.parametrize("knowledge", ["contents", "dimensions", "nothing"])
+@pytest.mark.parametrize("knowledge", ["contents", "dimensions", "ranks", "nothing"])
 @pytest.mark.parametrize("op_type", sorted(OPERATORS))
 def test_official_nodes(op_type, knowledge):
     for name, node, values in _cases()[OPERATORS[op_type].name]:

@@ -1,10 +1,13 @@
-"""The official ONNX backend suite as plain data: every case by name, and how one is run; the worker and the tests read it."""
+"""The official ONNX backend suite as plain data: every case by name, and how one is run; the worker and the tests read it.
+
+A case has two forms: as it stands, and made dynamic, with an unknown of its own for every dimension of its inputs and outputs.
+"""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,10 @@ from onnx.backend.test.runner import Runner
 
 GROUPS = ("node", "simple", "pytorch-converted", "pytorch-operator", "real")
 NOT_YET = Path(__file__).parent / "not_yet.txt"
+NEEDS_CONSTANTS = Path(__file__).parent / "needs_constants.txt"
+
+DYNAMIC = "@dynamic"
+"""Ends the name of a case's dynamic form."""
 
 # Cases compile in a tenth of a second, real models in tens; a busy machine gets its share of patience.
 _SECONDS = {"real": 240.0}
@@ -26,16 +33,18 @@ _SECONDS_OTHERS = 60.0
 
 @dataclass(frozen=True)
 class Case:
-    """One case of the suite; `seconds` is what it may take, compilation included."""
+    """One form of one case of the suite; `seconds` is what it may take, compilation included, opt_level how hard LLVM works on it."""
 
     name: str
     group: str
     seconds: float
     test: TestCase
+    dynamic: bool = False
+    opt_level: int = 3
 
 
 def load_cases() -> dict[str, Case]:
-    """Every case by its name, which is unique across the groups. Takes some seconds: the node cases are computed."""
+    """Every case as it stands by its name, which is unique across the groups. Takes some seconds: the node cases are computed."""
     cases: dict[str, Case] = {}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -46,10 +55,29 @@ def load_cases() -> dict[str, Case]:
     return cases
 
 
+def both_forms(cases: dict[str, Case]) -> dict[str, Case]:
+    """The cases and, each after its own, their dynamic forms, named with `DYNAMIC` at the end.
+
+    The second form is about our own levels: LLVM does as little as it can, which takes a third of the time.
+    """
+    forms = ((case, replace(case, name=case.name + DYNAMIC, dynamic=True, opt_level=0)) for case in cases.values())
+    return {form.name: form for pair in forms for form in pair}
+
+
 def expected_failures() -> list[str]:
     """The names listed as not passing yet, in the list's order."""
-    lines = (line.partition("#")[0].strip() for line in NOT_YET.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line]
+    return list(_lines(NOT_YET))
+
+
+def needed_constants() -> dict[str, str]:
+    """The cases whose dynamic form the specification rules out, each with how its error begins: the code and the first words."""
+    rows = (line.partition(":") for line in _lines(NEEDS_CONSTANTS))
+    return {name.strip(): error.strip() for name, _, error in rows}
+
+
+def _lines(path: Path) -> Iterator[str]:
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return (line for line in lines if line)
 
 
 def run_case(case: Case) -> None:
@@ -57,7 +85,7 @@ def run_case(case: Case) -> None:
     from intaglio import backend  # here, since listing cases must not depend on the compiler
 
     model = _model(case.test)
-    prepared = backend.prepare(model, "CPU")
+    prepared = backend.prepare(made_dynamic(model) if case.dynamic else model, "CPU", opt_level=case.opt_level)
     rtol, atol = TOLERANCES.get(case.name, (case.test.rtol, case.test.atol))
     for inputs, expected in _data(case.test, model):
         outputs = list(prepared.run(inputs))
@@ -77,6 +105,31 @@ def _assert_similar(expected: Sequence[Any], outputs: Sequence[Any], rtol: float
             _assert_similar(wanted, found, rtol, atol)
         else:
             Runner.assert_similar_outputs([wanted], [found], rtol=rtol, atol=atol)
+
+
+def made_dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a name of its own for every dimension of its inputs and outputs, and nothing said of the values between."""
+    dynamic = onnx.ModelProto()
+    dynamic.CopyFrom(model)
+    del dynamic.graph.value_info[:]
+    for info in (*dynamic.graph.input, *dynamic.graph.output):
+        for shape in _shapes(info.type):
+            for axis, dim in enumerate(shape.dim):
+                dim.dim_param = f"{info.name}_{axis}"
+    return dynamic
+
+
+def _shapes(kind: onnx.TypeProto) -> Iterator[onnx.TensorShapeProto]:
+    """The shapes declared in a type, however deep."""
+    which = kind.WhichOneof("value")
+    held = getattr(kind, which) if which else None
+    if which in ("tensor_type", "sparse_tensor_type"):
+        if held.HasField("shape"):
+            yield held.shape
+    elif which in ("sequence_type", "optional_type"):
+        yield from _shapes(held.elem_type)
+    elif which == "map_type":
+        yield from _shapes(held.value_type)
 
 
 def _model(test: TestCase) -> onnx.ModelProto:

@@ -1,6 +1,7 @@
 """Runs cases by name in children of its own, so that a crash or a hang costs one case; `official_pool` starts it and talks to it.
 
-Protocol: a case's name a line in, one JSON object a line out (name, status, detail, seconds). The first line out says it is ready.
+An argument is the level of optimisation for all cases, in place of their own. Protocol: a case's name a line in, one JSON object a
+line out (name, status, detail, seconds). The first line out says it is ready.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from typing import BinaryIO
 
-from official_cases import Case, load_cases, run_case
+from official_cases import Case, both_forms, load_cases, run_case
 
 # Of one child; an error in a size computation must not take the machine down.
 _MEMORY = 16 << 30
 
 
 def main() -> None:
-    cases = load_cases()
+    cases = both_forms(load_cases())
+    for level in map(int, sys.argv[1:]):
+        cases = {name: replace(case, opt_level=level) for name, case in cases.items()}
     import intaglio.backend  # noqa: F401 - before the children are forked, so that each finds it loaded
 
     child: _Child | None = None

@@ -1,7 +1,9 @@
 """Runs cases of the official suite from the command line: `python tests/official/run_cases.py [PATTERN..]`.
 
-A PATTERN is a regular expression looked for in the case's name, or the name of a group. --update writes the list of cases that do
-not pass yet (of those that ran), --reasons counts what stops the others.
+A PATTERN is a regular expression looked for in the case's name, or the name of a group. --dynamic runs the cases with an unknown for
+every dimension of their inputs and outputs; those listed as not passing yet are left out, and those of which needs_constants.txt says
+how they end must end so. --update writes the list of cases that do not pass yet (of those that ran), --reasons counts what stops
+the others.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from official_cases import GROUPS, NOT_YET, Case, expected_failures, load_cases
-from official_pool import Outcome, Pool
+from official_cases import DYNAMIC, GROUPS, NOT_YET, Case, both_forms, expected_failures, load_cases, needed_constants
+from official_pool import Outcome, Pool, held_against
 
 HEADER = """\
 # Official cases that do not pass yet; tests/official holds this list strictly: a case here that passes is an error too.
@@ -27,20 +29,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("patterns", nargs="*", metavar="PATTERN")
     parser.add_argument("-j", "--jobs", type=int, default=2)
     parser.add_argument("-v", "--verbose", action="store_true", help="show what passes, with its time")
+    parser.add_argument("--dynamic", action="store_true", help="the cases' dynamic forms")
+    parser.add_argument("--opt-level", type=int, choices=range(4), help="for all cases; else 3, and 0 for dynamic forms")
     parser.add_argument("--not-yet", action="store_true", help="only cases of the list")
     parser.add_argument("--reasons", action="store_true", help="count the reasons of failures")
     parser.add_argument("--update", action="store_true", help="write the list")
     asked = parser.parse_args(arguments)
+    if asked.dynamic and asked.update:
+        parser.error("--update is for the cases as they stand")
     start = time.perf_counter()
-    cases = load_cases()
-    chosen = _chosen(cases, asked.patterns)
+    cases = both_forms(load_cases())
+    listed = set(expected_failures())
+    chosen = [case for case in _chosen(cases, asked.patterns) if case.dynamic == asked.dynamic]
     if asked.not_yet:
-        listed = set(expected_failures())
         chosen = [case for case in chosen if case.name in listed]
+    elif asked.dynamic:
+        chosen = [case for case in chosen if case.name.removesuffix(DYNAMIC) not in listed]
     if not chosen:
         print("no case matches", file=sys.stderr)
         return 2
-    outcomes = _run(chosen, asked.jobs, asked.verbose)
+    outcomes = _run(chosen, asked)
     if asked.reasons:
         _print_reasons(outcomes)
     _print_counts(cases, outcomes, time.perf_counter() - start)
@@ -57,15 +65,17 @@ def _chosen(cases: dict[str, Case], patterns: Sequence[str]) -> list[Case]:
     return [c for c in cases.values() if c.group in groups or any(e.search(c.name) for e in expressions)]
 
 
-def _run(chosen: Sequence[Case], jobs: int, verbose: bool) -> list[Outcome]:
+def _run(chosen: Sequence[Case], asked: argparse.Namespace) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    pool = Pool((case.name for case in chosen), jobs)
+    constants = {name + DYNAMIC: error for name, error in needed_constants().items()}
+    pool = Pool((case.name for case in chosen), asked.jobs, asked.opt_level)
     try:
-        for outcome in pool:
+        for ran in pool:
+            outcome = held_against(ran, constants.get(ran.name))
             outcomes.append(outcome)
             if not outcome.passed:
                 print(f"{outcome.status.upper():7} {outcome.name}: {outcome.detail}", flush=True)
-            elif verbose:
+            elif asked.verbose:
                 print(f"{'pass':7} {outcome.name} ({outcome.seconds:.2f} s)", flush=True)
     finally:
         pool.close()

@@ -1,7 +1,8 @@
-"""The official ONNX backend suite through `intaglio.backend`, against a strict list of what does not pass yet (not_yet.txt).
+"""The official ONNX backend suite through `intaglio.backend`, as it stands and with every dimension made dynamic.
 
-Cases run in worker processes (official_pool), in the order of the tests, and each test waits for its own: a crash or a hang fails
-one case. After a change: `python tests/official/run_cases.py PATTERN.. --update`.
+What does not pass yet is listed (not_yet.txt), and so is what cannot be dynamic, with the error that says why (needs_constants.txt);
+both lists are strict. Cases run in worker processes (official_pool), in the order of the tests, and each test waits for its own: a
+crash or a hang fails one case. After a change: `python tests/official/run_cases.py PATTERN.. --update`.
 """
 
 from __future__ import annotations
@@ -13,22 +14,27 @@ import pytest
 
 pytest.importorskip("onnx")
 
-from official_cases import GROUPS, NOT_YET, expected_failures, load_cases
-from official_pool import Pool
+from official_cases import DYNAMIC, GROUPS, NEEDS_CONSTANTS, NOT_YET, expected_failures, load_cases, needed_constants
+from official_pool import Pool, held_against
 
 CASES = load_cases()
 LISTED = frozenset(expected_failures())
+CONSTANTS = needed_constants()
+every_case = pytest.mark.parametrize("name", [pytest.param(name, id=f"{case.group}-{name}") for name, case in CASES.items()])
 
 
 @pytest.fixture(scope="module")
 def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
-    wanted = [item.callspec.params["name"] for item in request.session.items if getattr(item, "originalname", "") == "test_case"]
+    endings = {"test_case": "", "test_dynamic": DYNAMIC}
+    items = [(item, getattr(item, "originalname", "")) for item in request.session.items]
+    named = [(item.callspec.params["name"], endings[kind]) for item, kind in items if kind in endings]
+    wanted = [name + ending for name, ending in named if not (ending and name in LISTED)]
     started = Pool(wanted, jobs=min(os.cpu_count() or 1, 4))
     yield started
     started.close()
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, id=f"{case.group}-{name}") for name, case in CASES.items()])
+@every_case
 def test_case(name: str, pool: Pool) -> None:
     outcome = pool.outcome(name)
     if outcome.passed:
@@ -39,9 +45,23 @@ def test_case(name: str, pool: Pool) -> None:
         pytest.fail(f"{outcome.status}: {outcome.detail}", pytrace=False)
 
 
-def test_list_names_cases() -> None:
-    assert not [name for name in expected_failures() if name not in CASES]
+@every_case
+def test_dynamic(name: str, pool: Pool) -> None:
+    if name in LISTED:
+        pytest.skip("does not pass as it stands")
+    outcome = held_against(pool.outcome(name + DYNAMIC), CONSTANTS.get(name))
+    if not outcome.passed:
+        pytest.fail(f"{outcome.status}: {outcome.detail}", pytrace=False)
+
+
+def test_lists_name_cases() -> None:
+    assert not [name for name in (*expected_failures(), *CONSTANTS) if name not in CASES]
     assert len(LISTED) == len(expected_failures()), "a case is listed twice"
+
+
+def test_few_cases_need_constants() -> None:
+    assert len(CONSTANTS) <= 40
+    assert all(error.startswith("ITG") for error in CONSTANTS.values()), f"{NEEDS_CONSTANTS.name} says what a user sees"
 
 
 def test_suite_is_whole() -> None:
