@@ -225,7 +225,7 @@ def _forward(size: Dim, start: Dim, end: Dim) -> Dim:
     if isinstance(start, int) or isinstance(end, int) or non_negative(low) or non_negative(high):
         span = minimum(high - low, size - low)
     else:  # both may be as far out as integers go, where their difference overflows
-        span = minimum(high, size) - low
+        return maximum(0, minimum(maximum(0, high), size) - minimum(maximum(0, low), size))
     if not non_negative(low):
         span = minimum(span, minimum(high, size))
     return maximum(0, span)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from intaglio.errors import IntaglioError
 
@@ -59,6 +59,7 @@ def _positions(size: int, start: int, end: int, step: int) -> list[int]:
 
 @FEW
 @given(st.lists(st.tuples(bounds, bounds, steps), min_size=2, max_size=2))
+@example([(-(2**63), -(2**63), 1), (-(2**63), 5, 1)])
 @pytest.mark.parametrize("constants", [(1, 2, 3, 4), (3,), (3, 4), ()])
 def test_slice(run: Run, constants: tuple[int, ...], cuts: list[tuple[int, int, int]]):
     starts, ends, strides = (np.array(v) for v in zip(*cuts, strict=True))
