@@ -86,10 +86,10 @@ def run_case(case: Case) -> None:
 
     model = _model(case.test)
     prepared = backend.prepare(made_dynamic(model) if case.dynamic else model, "CPU", opt_level=case.opt_level)
-    rtol, atol = TOLERANCES.get(case.name, (case.test.rtol, case.test.atol))
+    rtol, atol = TOLERANCES.get(case.test.name, (case.test.rtol, case.test.atol))
     for inputs, expected in _data(case.test, model):
         outputs = list(prepared.run(inputs))
-        if (promise := PROMISES.get(case.name)) is not None:
+        if (promise := PROMISES.get(case.test.name)) is not None:
             check_alike(expected, outputs)
             promise(prepared.run, inputs)
         else:
