@@ -1,6 +1,6 @@
 """How the loop level's types and constants are spelt in LLVM IR text; every emission handler asks here.
 
-index is i64; integers keep their width and lose their sign; f16 is half, bf16 is bfloat; a vector has one dimension.
+index is i64; integers keep their width and lose their sign; f16 is half, bf16 an i16; a vector has one dimension.
 In memory an i1 takes one byte (0 or 1), alone or in a vector.
 """
 
@@ -69,13 +69,12 @@ def arithmetic_type(t: Attribute) -> str:
 
 
 def memory_type(t: Attribute) -> str:
-    """The LLVM type that a value of type `t` has in memory: its value type, but a byte for each i1 and the bits of each bfloat."""
-    return value_type(t).replace(" i1>", " i8>").replace("bfloat>", "i16>") if isinstance(t, VectorType) else storage(value_type(t))
+    """The LLVM type that a value of type `t` has in memory: its value type, but a byte for each i1."""
+    return value_type(t).replace(" i1>", " i8>") if isinstance(t, VectorType) else storage(value_type(t))
 
 
 def storage(text: str) -> str:
-    """How a value of an LLVM type lies in memory. A bfloat goes there as bits: where the processor has none, LLVM would round it."""
-    return {"i1": "i8", "bfloat": "i16"}.get(text, text)
+    return "i8" if text == "i1" else text
 
 
 def lanes(t: VectorType) -> int:

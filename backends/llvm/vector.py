@@ -51,21 +51,15 @@ def masked_store(e: Emitter, op: vector.MaskedStoreOp) -> None:
 
 
 def _assign_from_memory(e: Emitter, result: SSAValue, t: str, text: str) -> None:
-    own = e.type(result.type)
-    if own == t:
+    if e.type(result.type) == t:
         e.assign(result, text)
-    elif element(own) == "bfloat":
-        e.assign(result, f"bitcast {t} {e.let(text)} to {own}")
     else:
         e.assign(result, f"icmp ne {t} {e.let(text)}, zeroinitializer")
 
 
 def _for_memory(e: Emitter, value: SSAValue) -> str:
     text, t = e.typed(value), memory_type(value.type)
-    if e.type(value.type) == t:
-        return text
-    how = "bitcast" if element(e.type(value.type)) == "bfloat" else "zext"
-    return f"{t} {e.let(f'{how} {text} to {t}')}"
+    return text if e.type(value.type) == t else f"{t} {e.let(f'zext {text} to {t}')}"
 
 
 def broadcast(e: Emitter, op: vector.BroadcastOp) -> None:

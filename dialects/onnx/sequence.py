@@ -53,8 +53,14 @@ class SequenceResultOp(OnnxOp):
 
 
 def require_scalar(op: OnnxOp, shapes: Shapes, position: SSAValue | None) -> None:
-    if position is not None and (shape := shapes.of(position)) not in ((), (1,)):
+    """Checks a position: a scalar, or a 1-d tensor of size 1; a size that only the run knows is checked there."""
+    if position is None:
+        return
+    shape = shapes.of(position)
+    if len(shape) > 1 or any(isinstance(d, int) and d != 1 for d in shape):
         raise op.fail("ITG2160", f"position must be a scalar, but has shape {shape}")
+    for d in shape:
+        shapes.require_equal(op, d, 1, "the length of position and that of a scalar")
 
 
 def require_same_elements(op: OnnxOp, values: Sequence[SSAValue]) -> None:
