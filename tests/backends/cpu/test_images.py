@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import io
+import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +73,15 @@ def installed(name: str) -> bool:
         if all(hasattr(library, function) for function in codec.library.functions):
             return True
     return False
+
+
+@pytest.mark.skipif(shutil.which("cc") is None or shutil.which("nm") is None, reason="no C compiler")
+def test_nothing_is_linked(program: Any, tmp_path: Path):
+    path = program.save(tmp_path / "m.so")
+    symbols = subprocess.run(["nm", "-D", path], capture_output=True, text=True, check=True).stdout
+    undefined = {row.split()[-1].split("@")[0] for row in symbols.splitlines() if row.split()[-2] in "Uw"}
+    assert not [name for name in undefined if re.match("jpeg|png|TIFF|WebP|opj", name)]
+    assert {"dlopen", "dlsym"} <= undefined
 
 
 VARIANTS = [
