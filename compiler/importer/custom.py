@@ -190,4 +190,3 @@ def _signature(operator: CustomOperator) -> Signature:
         (),
         False,
     )
-

@@ -14,6 +14,7 @@ from xdsl.ir import Operation, SSAValue
 
 from ...dialects.custom import CustomError, CustomOperator
 from ...dialects.onnx import OPERATORS
+from ...dialects.onnx.dims import SymDim
 from ...dialects.onnx.types import BY_IR, BY_NAME, BY_NUMPY, ElementType
 from ...errors import UnsupportedError
 from .graph import CURRENT, Fresh, Name, Node
@@ -68,6 +69,10 @@ class Value:
 
     def _is_constant(self) -> bool:
         return isinstance(self._ssa.owner, Operation) and self._ssa.owner.name == "onnx.Constant"
+
+    def extent(self, axis: int) -> int | SymDim | None:
+        """A dimension as an expression of the model's open ones, for comparison; None in a loop, where it may change."""
+        return None if self.graph.repeated else self.graph.builder.shapes.of(self._ssa)[axis]
 
     def dim(self, axis: int) -> Dim:
         """A dimension: its size, else a value that the run works out."""

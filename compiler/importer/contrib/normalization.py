@@ -23,9 +23,7 @@ def SkipLayerNormalization(
     return y.cast(input.type), mean, inverse, total.cast(input.type)
 
 
-@decomposition(
-    DOMAIN, outputs=["output", "mean", "inv_std_var", "input_skip_bias_sum"], types={"input skip gamma bias": SHORT_FLOATS}
-)
+@decomposition(DOMAIN, outputs=["output", "mean", "inv_std_var", "input_skip_bias_sum"], types={"input skip gamma bias": SHORT_FLOATS})
 def SkipSimplifiedLayerNormalization(
     g: Graph, input: Value, skip: Value, gamma: Value, bias: Value | None = None, *, epsilon: float = 1e-12
 ) -> tuple[Value | None, ...]:

@@ -10,9 +10,7 @@ from .quantized import quantized
 _FLOATS = ["float", "float16"]
 
 
-@decomposition(
-    DOMAIN, types={"A": ["float"], "B": BYTES, "b_scale": ["float"], "b_zero_point": BYTES, "bias": ["float"]}
-)
+@decomposition(DOMAIN, types={"A": ["float"], "B": BYTES, "b_scale": ["float"], "b_zero_point": BYTES, "bias": ["float"]})
 def DynamicQuantizeMatMul(
     g: Graph, A: Value, B: Value, b_scale: Value, b_zero_point: Value | None = None, bias: Value | None = None
 ) -> Value:
@@ -21,9 +19,7 @@ def DynamicQuantizeMatMul(
     return _product(g, a, B, a_scale, b_scale, a_zero, b_zero_point, bias)
 
 
-@decomposition(
-    DOMAIN, types={"A": BYTES, "B": BYTES, "a_scale b_scale bias": _FLOATS, "a_zero_point": BYTES, "b_zero_point": BYTES}
-)
+@decomposition(DOMAIN, types={"A": BYTES, "B": BYTES, "a_scale b_scale bias": _FLOATS, "a_zero_point": BYTES, "b_zero_point": BYTES})
 def MatMulIntegerToFloat(
     g: Graph,
     A: Value,

@@ -28,7 +28,7 @@ def model_of(
     types: Sequence[int] = (),
     dims: dict[int, Sequence[str]] | None = None,
 ) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
-    """A model of one node and what to feed it. Open dimensions have names of their own, or those of `dims`."""
+    """A model of one node and what to feed it. Open dimensions have names of their own, or those of `dims`; types: of the outputs."""
     results = [f"y{n}" for n in range(outputs)] if isinstance(outputs, int) else list(outputs)
     names = ["" if x is None else f"x{n}" for n, x in enumerate(inputs)]
     node = helper.make_node(op, names, results, domain=domain, **attributes)
@@ -88,14 +88,14 @@ def agrees() -> Callable[..., list[np.ndarray]]:
         constants: Sequence[int] = (),
         dims: dict[int, Sequence[str]] | None = None,
         sizes: Sequence[bool] = (False, True),
+        types: Sequence[int] = (),
         **attributes: Any,
     ) -> list[np.ndarray]:
         for open_dims in sizes:
             model, feeds = model_of(
-                op, inputs, outputs, attributes, open_dims=open_dims, domain=domain, constants=constants, dims=dims
+                op, inputs, outputs, attributes, open_dims=open_dims, domain=domain, constants=constants, dims=dims, types=types
             )
             if expected is None:
-                # ONNX Runtime wants to be told types; its inference has them all.
                 expected = reference_of(model, feeds)
             found = intaglio.InferenceSession(model, opt_level=1).run(None, feeds)
             check_close(found, expected, rtol, atol, quanta)
