@@ -15,15 +15,16 @@ import numpy as np
 from xdsl.dialects.builtin import NameLoc, NoneAttr, NoneType, StringAttr, TensorType
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
+from ...dialects.custom import CustomOperator
 from ...dialects.onnx import OPERATORS
 from ...dialects.onnx.base import OnnxOp, Typed, container_of
 from ...dialects.onnx.control import IfOp, YieldOp
 from ...dialects.onnx.shapes import Shapes
 from ...errors import IntaglioError, ShapeError
 from ...proto.onnx_pb2 import SparseTensorProto, TensorProto
-from . import custom
 from .attributes import SEGMENTS, Signature, check_attributes, properties, segment_sizes, signature, tensor_attribute
 from .branches import Broken, Failure, Postponed, build_if
+from .custom import Operators, expand
 from .functions import MAX_DEPTH, MAX_NODES, Function, Functions, Key
 from .graph import CURRENT, Graph, GraphReader, Name, Node, initializer_name
 from .opset import ADAPTERS, known_before
@@ -67,11 +68,11 @@ class GraphBuilder:
         shapes: Shapes,
         weights: dict[str, np.ndarray],
         report: Callable[[IntaglioError], None],
-        operators: custom.Operators | None = None,
+        operators: Operators | None = None,
     ) -> None:
         self.reader = reader
         self.functions = functions
-        self.operators = operators or custom.Operators()
+        self.operators = operators or Operators()
         self.shapes = shapes
         self.weights = weights
         self._report = report
@@ -219,16 +220,20 @@ class GraphBuilder:
                 adapt(node, tools)
         key = node.domain, node.op_type
         if key not in OPERATORS and (own := self.operators.find(node)) is not None:
-            if own.kernel_op is not None:
-                self.emit(node, scope, own.kernel_op)
-            else:
-                custom.expand(self, node, own, scope)
+            self.custom(node, own, scope)
             return
         if key not in OPERATORS:
             raise node.problem("ITG1004", f"the operator was withdrawn before operator set {node.version}", "export the model again")
         self.emit(node, scope)
         for late in tools.later:
             self.emit(late, scope)
+
+    def custom(self, node: Node, operator: CustomOperator, scope: Scope) -> None:
+        """Builds a node of an operator that is not ONNX's. Raises IntaglioError, or _Broken."""
+        if operator.kernel_op is not None:
+            self.emit(node, scope, operator.kernel_op)
+        else:
+            expand(self, node, operator, scope)
 
     def _is_known(self, node: Node) -> bool:
         """Notes a node whose operator, or whose operator set's version, is not known."""

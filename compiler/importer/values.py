@@ -188,7 +188,7 @@ class Graph:
 
     def op(
         self,
-        op_type: str,
+        op_type: str | CustomOperator,
         *inputs: Value | Sequence[Any] | np.ndarray | float | None,
         outputs: int = 1,
         domain: str = "",
@@ -196,7 +196,8 @@ class Graph:
     ) -> Any:
         """Adds an operator; its first output, or a list of as many as asked for.
 
-        inputs: values, None for one left out, or lists of integers and arrays, which become constants. attributes: of Python's types;
+        op_type: the name of one of ONNX, or of `domain`, or a declaration, which need not be given to the compilation then. inputs:
+        values, None for one left out, or lists of integers and arrays, which become constants. attributes: of Python's types;
         those that are None are left out.
         """
         results: list[Name] = [Fresh(self.node) for _ in range(outputs)]
@@ -204,10 +205,13 @@ class Graph:
         while names and not names[-1]:
             names.pop()
         given = {name: _plain(value) for name, value in attributes.items() if value is not None}
-        version = self._operator.opset or CURRENT
-        if domain:
-            version = self.version if domain == self._node.domain else CURRENT
-        self.builder.build(Node(op_type, domain, names, results, given, version, self.node), self._scope)
+        if isinstance(op_type, CustomOperator):
+            node = Node(op_type.name, op_type.domain, names, results, given, op_type.since, self.node)
+            self.builder.custom(node, op_type, self._scope)
+        else:
+            version = CURRENT if domain != self._node.domain else self.version
+            version = version if domain else self._operator.opset or CURRENT
+            self.builder.build(Node(op_type, domain, names, results, given, version, self.node), self._scope)
         found = [self.input(name) for name in results]
         return found if outputs != 1 else found[0]
 
