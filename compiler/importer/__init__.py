@@ -225,7 +225,7 @@ class _Import:
 def _unknown(domain: str, op_type: str, nodes: Sequence[Node]) -> ImportProblem:
     count = f"{len(nodes)} node{'s' if len(nodes) > 1 else ''}"
     where = f"of domain {domain}" if domain else "of ONNX"
-    hint = "Declare it as a custom operator and give that by operators=, or give the model a function of this name."
+    hint = "Declare it as a custom operator and give that by operators= or --operators, or give the model a function of this name."
     if domain in NEWEST:
         hint = "is its name spelled right? Operators that were experimental and withdrawn are not read"
     return ImportProblem(

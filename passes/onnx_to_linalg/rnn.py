@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...dialects.kernel import Array, Out, cast, exp, inline, kernel, log1p, tanh, unroll
+from ...dialects.kernel import Array, Out, cast, inline, kernel, unroll
+from ...dialects.kernel.cells import activated, clipped, functions_of, length_of
 from ...dialects.onnx import rnn as ops
 from ...dialects.onnx.dims import Shape
 from ...dialects.onnx.types import ElementType
@@ -15,59 +16,6 @@ from ..scalar import Scalar
 from .builder import Lowering, Tensor
 from .contraction import ACCUMULATORS, matmul, weight_id
 from .registry import lower
-
-_PARAMETERS = {
-    "affine": (1.0, 0.0),
-    "elu": (1.0, None),
-    "hardsigmoid": (0.2, 0.5),
-    "leakyrelu": (0.01, None),
-    "scaledtanh": (1.0, 1.0),
-    "thresholdedrelu": (1.0, None),
-}
-"""Default alpha and beta of the activations that have them; None: has none."""
-
-
-@inline
-def activated(x, function):
-    """The activation `function`: its name in small letters, alpha, beta."""
-    name, alpha, beta = function[0], function[1], function[2]
-    if name == "sigmoid":
-        return 1.0 / (1.0 + exp(-x))
-    elif name == "tanh":
-        return tanh(x)
-    elif name == "relu":
-        return max(x, 0.0)
-    elif name == "affine":
-        return x * alpha + beta
-    elif name == "leakyrelu":
-        return x if x >= 0.0 else x * alpha
-    elif name == "thresholdedrelu":
-        return x if x > alpha else cast(0, x)
-    elif name == "scaledtanh":
-        return tanh(x * beta) * alpha
-    elif name == "hardsigmoid":
-        return min(max(x * alpha + beta, 0.0), 1.0)
-    elif name == "elu":
-        return x if x >= 0.0 else (exp(x) - 1.0) * alpha
-    elif name == "softsign":
-        return x / (abs(x) + 1.0)
-    else:
-        return max(x, 0.0) + log1p(exp(-abs(x)))
-
-
-@inline
-def clipped(x, bound):
-    """x within -bound and bound; anywhere where the bound is 0."""
-    return min(max(x, -bound), bound) if bound > 0.0 else x
-
-
-@inline
-def length_of(lengths, n, steps):
-    """The number of steps of sequence n."""
-    if lengths is None:
-        return steps
-    else:
-        return min(max(int(lengths[n]), 0), steps)
 
 
 @inline
@@ -390,19 +338,9 @@ def _attributes(op: ops.RecurrentOp) -> dict[str, Any]:
 
 
 def _functions(op: ops.RecurrentOp) -> tuple[tuple[str, float, float], ...]:
-    """(name, alpha, beta) of each activation; the lists of alphas and betas are used up by those that have such a parameter."""
     directions = 2 if op.attr("direction") == "bidirectional" else 1
     names = op.attr("activations") or ("Sigmoid", "Tanh", "Tanh")[: op.FUNCTIONS] * directions
-    alphas, betas = list(op.attr("activation_alpha") or ()), list(op.attr("activation_beta") or ())
-    functions = []
-    for name in (name.lower() for name in names[: op.FUNCTIONS * directions]):
-        alpha, beta = _PARAMETERS.get(name, (None, None))
-        if alpha is not None and alphas:
-            alpha = alphas.pop(0)
-        if beta is not None and betas:
-            beta = betas.pop(0)
-        functions.append((name, alpha or 0.0, beta or 0.0))
-    return tuple(functions)
+    return functions_of(names[: op.FUNCTIONS * directions], op.attr("activation_alpha") or (), op.attr("activation_beta") or ())
 
 
 def _results(b: Lowering, op: ops.RecurrentOp, type: ElementType, y: Tensor, *states: Tensor) -> tuple[Tensor, ...]:

@@ -39,6 +39,18 @@ def test_compile_writes_a_library_that_runs(model: Path, tmp_path: Path, capsys:
     np.testing.assert_array_equal(np.load(outputs)["y"], np.ones((2, 4)))
 
 
+def test_operators_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    one = onnx.parser.parse_model(TEXT.replace('"" : 20', '"" : 20, "mine" : 1').replace("a = Relu (x)", "a = mine.Twice (x)"))
+    path, operators = tmp_path / "own.onnx", tmp_path / "own.py"
+    onnx.save(one, path)
+    operators.write_text("import intaglio\n@intaglio.decomposition('mine')\ndef Twice(g, x):\n    return x + x\n")
+    for command in ("check", "info", "run", "compile"):
+        more = ["-o", str(tmp_path / "own.so")] if command == "compile" else []
+        assert main([command, str(path), "--operators", str(operators), *more]) == 0
+    assert main(["check", str(path)]) == 1
+    assert "--operators" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("emit", ["onnx", "linalg", "dispatch", "loops", "llvm", "asm"])
 def test_compile_prints_levels(emit: str, model: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["compile", str(model), "--emit", emit]) == 0
