@@ -84,7 +84,7 @@ def lengths_to_input(node: OldNode, tools: Tools) -> None:
 @adapter("Split", before=18)
 def count_outputs(node: OldNode, tools: Tools) -> None:
     """Up to opset 17 the number of outputs told into how many equal parts to split."""
-    if len(node.inputs) > 1:
+    if len(node.inputs) > 1 or not node.outputs:
         return
     count, axis = len(node.outputs), node.attributes.get("axis", 0)
     size = tools.size(node.first, axis) if isinstance(axis, int) else None

@@ -13,7 +13,7 @@ def any_exponent(node: OldNode, tools: Tools) -> None:
     exponent = node.take("p", float, 2.0)
     if not 0 < exponent < math.inf:
         raise node.problem("ITG1105", f"p is {exponent}, expected a positive number")
-    if exponent.is_integer():
+    if exponent.is_integer() or not any(node.outputs):
         node.attributes["p"] = int(exponent)
         return
     data, result, kind = node.first, node.outputs[0], tools.element(node.first).numpy
