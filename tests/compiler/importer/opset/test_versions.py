@@ -26,12 +26,10 @@ WAITING = {"ITG3000", "ITG3001", "ITG3003", "ITG3004", "ITG3005", "ITG3006", "IT
 """Codes of what cannot be compiled yet."""
 
 NOT_COMPILED = {
-    "CastMap", "CategoryMapper", "ConcatFromSequence", "DictVectorizer", "Equal", "Gradient", "ImageDecoder", "LabelEncoder", "Optional",
-    "OptionalGetElement", "OptionalHasElement", "RegexFullMatch", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase",
-    "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence", "StringConcat", "StringNormalizer", "StringSplit",
+    "CastMap", "CategoryMapper", "DictVectorizer", "LabelEncoder", "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit",
     "TfIdfVectorizer", "ZipMap",
 }  # fmt: skip
-"""Operators on text, sequences, optionals and maps, of which some uses cannot be compiled yet: those are imported only."""
+"""Operators on text and maps of which some uses cannot be compiled yet: those are imported only."""
 
 _RUNS: dict[tuple[Case, str], list[Any]] = {}
 """Outputs by case and imported text: neighbouring versions of one meaning are compiled once."""
