@@ -164,3 +164,9 @@ def test_small_planes_are_taken_across_rows() -> None:
         rows, columns = best_plane(height, width, 14)
         steps = -(-height // rows) * -(-width // columns)
         assert steps * rows * columns <= 1.2 * height * width
+
+
+def test_one_reduced_element_under_open_batches() -> None:
+    """Where the batches must be found to be equal or 1 only at run time, the reduced dimension is padded nonetheless."""
+    a, b = draw((2, 3, 1), seed=1), draw((2, 1, 4), seed=2)
+    check(session(["p", "m", "k"], ["q", "k", "n"]).run(None, {"a": a, "b": b})[0], a, b)
