@@ -228,8 +228,8 @@ def _number(relation: str, base: str) -> Handler:
         i1, wide = like(t, "i1"), like(t, "float")
         texts = [e.value(value) for value in op.operands]
         a, b = (extend(e, text, t, wide) for text in texts)
-        chosen = e.let(f"select {i1} {e.binary(f'fcmp {relation}', wide, a, b)}, {t} {texts[0]}, {t} {texts[1]}")
-        e.assign(op.results[0], f"select {i1} {e.binary('fcmp uno', wide, b, b)}, {t} {texts[0]}, {t} {chosen}")
+        chosen = _selected(e, i1, e.binary(f"fcmp {relation}", wide, a, b), t, *texts)
+        e.bind(op.results[0], _selected(e, i1, e.binary("fcmp uno", wide, b, b), t, texts[0], chosen))
 
     return emit
 
@@ -259,7 +259,18 @@ def select(e: Emitter, op: arith.SelectOp) -> None:
     condition, a, b = op.operands
     if isinstance(condition.type, VectorType) and not isinstance(a.type, VectorType):
         e.fail(op, f"selects between {a.type} by {condition.type}")
-    e.assign(op.results[0], f"select {e.typed(condition)}, {e.typed(a)}, {e.typed(b)}")
+    t, i1 = e.type(a.type), e.type(condition.type)
+    if compute_type(e, t) == t or element(t) not in ("half", "bfloat"):
+        e.assign(op.results[0], f"select {e.typed(condition)}, {e.typed(a)}, {e.typed(b)}")
+    else:
+        e.bind(op.results[0], _selected(e, i1, e.value(condition), t, e.value(a), e.value(b)))
+
+
+def _selected(e: Emitter, i1: str, condition: str, t: str, a: str, b: str) -> str:
+    """One of two short floats by their bits: LLVM, unless it optimises, would select as floats and call compiler-rt to round back."""
+    i16 = like(t, "i16")
+    first, second = (e.convert("bitcast", t, text, i16) for text in (a, b))
+    return e.convert("bitcast", i16, e.let(f"select {i1} {condition}, {i16} {first}, {i16} {second}"), t)
 
 
 def negf(e: Emitter, op: arith.NegfOp) -> None:

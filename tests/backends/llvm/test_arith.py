@@ -240,6 +240,16 @@ def test_select(t, compile_kernel, numpy_type):
     check(compile_kernel, numpy_type, "arith.select", ["i1", t, t], [t], np.where)
 
 
+@pytest.mark.parametrize("t", ["f16", "bf16"])
+@pytest.mark.parametrize("cpu", ["host", "x86-64-v3", "x86-64"])
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_short_floats_are_selected_without_a_call(level, cpu, t, compile_kernel, numpy_type):
+    """Unless it optimises, LLVM selects them as floats, and rounds back with a function of compiler-rt."""
+    machine = Machine(cpu=cpu, level=level)
+    check(compile_kernel, numpy_type, "arith.select", ["i1", t, t], [t], np.where, machine=machine)
+    check(compile_kernel, numpy_type, "arith.negf", [t], [t], np.negative, machine=machine)
+
+
 FLOATS = ["f16", "bf16", "f32", "f64"]
 WIDTH = {"f16": 16, "bf16": 16, "f32": 32, "f64": 64}
 
