@@ -141,17 +141,18 @@ def _variable(
 class _Stack:
     """A scan output, one part a round along its leading axis: in place where its size is known before the loop, else appended.
 
-    `axis` is where the result has the leading axis of the stack; `reverse` puts the last round first.
+    `axis` is where the result has the leading axis of the stack; `reverse` puts the last round first; `untold` is the number of rounds
+    where only running them tells it.
     """
 
-    def __init__(self, rounds: Rounds, result: SSAValue, axis: int = 0, reverse: bool = False) -> None:
+    def __init__(self, rounds: Rounds, result: SSAValue, axis: int = 0, reverse: bool = False, untold: SymDim | None = None) -> None:
         b = rounds.b
         self.b, self.result, self.reverse = b, result, reverse
         whole = b.shapes.of(result)
         self.axes = (axis, *(a for a in range(len(whole)) if a != axis))
         self.shape = tuple(whole[a] for a in self.axes)
         fresh = _fresh_axes(b, result)
-        self.fresh = [k for k, a in enumerate(self.axes) if a in fresh]
+        self.fresh = [k for k, a in enumerate(self.axes) if a in fresh or (k == 0 and whole[a] == untold)]
         nothing = b.dim(0)
         dims = [nothing if k in self.fresh else b.dim(d) for k, d in enumerate(self.shape) if isinstance(d, SymDim)]
         self.tensor = rounds.carry(b.emit(tensor.EmptyOp(dims, b.tensor_type(self.shape, element_type(result)))))
@@ -230,7 +231,9 @@ def loop(b: Lowering, op: LoopOp, max_trips: Tensor | None, cond: Tensor | None,
     watched = endless or not op.runs_to_the_end(b.shapes)
     going = rounds.carry(_starts(b, op, cond)) if watched or cond is not None else None
     variables = [_variable(rounds, *v) for v in zip(arguments, v_initial, op.v_initial, results, strict=False)]
-    stacks = [_Stack(rounds, r) for r in results[len(variables) :]]
+    scanned = results[len(variables) :]
+    untold = b.shapes.result_symbol(scanned[0], 0) if scanned else None
+    stacks = [_Stack(rounds, r, untold=untold) for r in scanned]
 
     def goes_on(state: Sequence[SSAValue]) -> SSAValue:
         if trips is None:

@@ -251,6 +251,19 @@ def test_a_loop_of_dynamic_size_can_run_again_at_another() -> None:
         assert every.shape == (3, n)
 
 
+@pytest.mark.parametrize("limit", [0, 2, 9])
+def test_scan_outputs_of_a_loop_that_stops_have_its_length_each(limit: int) -> None:
+    text = """g (int64 m, int64 limit, float[N] x) => (float[N] y, float[K, N] every, int64[K] counts) <bool t = {1}> {
+        y, every, counts = Loop (m, t, x) <body = l (int64 i, bool c, float[N] v) => (bool d, float[N] w, float[N] o, int64 n) {
+            d = Less (i, limit) w = Add (v, v) o = Neg (v) n = Identity (i) }>
+    }"""
+    y, every, counts = run(text, m=np.array(4), limit=np.array(limit), x=f32(1, 3))
+    rounds = min(4, limit + 1)
+    np.testing.assert_array_equal(y, f32(1, 3) * 2**rounds)
+    np.testing.assert_array_equal(every, [-f32(1, 3) * 2**k for k in range(rounds)])
+    np.testing.assert_array_equal(counts, np.arange(rounds))
+
+
 def test_parts_of_a_scan_output_must_agree() -> None:
     text = """g (int64 m) => (float[K, P] y) <bool t = {1}> {
         y = Loop (m, t) <body = l (int64 i, bool c) => (bool d, float[Q] o) {
