@@ -326,3 +326,24 @@ def test_extended(compile_kernel, numpy_type):
         return product.astype(np.uint32).view(np.int32), (product >> np.uint64(32)).astype(np.uint32).view(np.int32)
 
     check(compile_kernel, numpy_type, "arith.mului_extended", ["i32", "i32"], ["i32", "i32"], unsigned(unsigned_mul))
+
+
+@pytest.mark.parametrize("cpu", ["host", "x86-64-v3", "x86-64"])
+@pytest.mark.parametrize("level", [0, 1, 3])
+def test_bf16_lives_across_blocks_without_a_call(level, cpu, compile_kernel):
+    source = """func.func @k(%x : memref<?xbf16>, %y : memref<?xbf16>, %begin : index, %end : index) {
+      %step = arith.constant 1 : index
+      %zero = arith.constant 0 : index
+      %low = arith.constant -3.0 : bf16
+      %top = scf.for %i = %begin to %end step %step iter_args(%m = %low) -> (bf16) {
+        %v = memref.load %x[%i] : memref<?xbf16>
+        %more = arith.cmpf ogt, %v, %m : bf16
+        %n = scf.if %more -> (bf16) { scf.yield %v : bf16 } else { scf.yield %m : bf16 }
+        scf.yield %n : bf16
+      }
+      memref.store %top, %y[%zero] : memref<?xbf16>
+      func.return
+    }"""
+    x, y = np.array([-5, 1.5, 0.25], ml_dtypes.bfloat16), np.zeros(1, ml_dtypes.bfloat16)
+    compile_kernel(source, Machine(cpu=cpu, level=level))([x, y], end=3)
+    assert y[0] == 1.5
