@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
     AnyFloat,
+    ComplexType,
     FloatAttr,
     IndexType,
     IntegerAttr,
@@ -48,6 +49,8 @@ def storage(element: ElementType) -> Attribute:
         return i8
     if element is STRING:
         return i64
+    if isinstance(ir, ComplexType):
+        return IntegerType(8 * element.numpy.itemsize)  # moved as a whole: no operator computes with complex elements
     if not element.is_float and element is not INDEX:
         raise UnsupportedError("ITG3003", f"tensors of {element.name} cannot be compiled yet")
     return ir
@@ -441,6 +444,16 @@ class ScalarBuilder:
     def bitcast(self, x: Scalar, to: ElementType) -> Scalar:
         """The same bits as another type of the same width."""
         return Scalar(self, self.emit(arith.BitcastOp(x.value, storage(to))), to)
+
+    def parts(self, x: Scalar) -> tuple[Scalar, Scalar]:
+        """The real and the imaginary part of a complex element, which lie beside each other."""
+        of = BY_NAME["float" if x.type.name == "complex64" else "double"]
+        bits = 8 * of.numpy.itemsize
+        whole = IntegerType(2 * bits)
+        high = self.emit(arith.ShRUIOp(x.value, self.emit(arith.ConstantOp(IntegerAttr(bits, whole)))))
+        halves = (self.emit(arith.TruncIOp(v, IntegerType(bits))) for v in (x.value, high))
+        real, imaginary = (Scalar(self, self.emit(arith.BitcastOp(half, of.ir)), of) for half in halves)
+        return real, imaginary
 
     # -- indices
 

@@ -11,9 +11,13 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from .emitter import STACK_LIMIT, Emitter, Handler
 from .types import MemRef, Number, argument_memref, element_bytes, memory_type, static_values
 
+WIDEST = 8
+"""No element is aligned wider, as numpy has it: a complex128 lies as two doubles do."""
+
 
 def alignment(op: Operation, natural: int) -> int:
     """The alignment that an access states: its integer attribute `alignment`, else its element's own."""
+    natural = min(natural, WIDEST)
     if not op.attributes and not op.properties:
         return natural
     stated = op.attributes.get("alignment") or op.properties.get("alignment")
@@ -151,13 +155,13 @@ def copy(e: Emitter, op: memref.CopyOp) -> None:
     known = [size for size in sizes if size is not None]
     if len(known) != len(sizes):
         e.fail(op, f"copies {op.source.type}, of which no size is known")
-    size = source.bytes
+    size, align = source.bytes, min(source.bytes, WIDEST)
     if source.contiguous and target.contiguous:
         count: Number = size
         for dimension in known:
             count = e.mul(count, dimension)
         memcpy = e.declare("void", "llvm.memcpy.p0.p0.i64", ["ptr", "ptr", "i64", "i1"])
-        e.line(f"call void {memcpy}(ptr align {size} {target.pointer}, ptr align {size} {source.pointer}, i64 {count}, i1 false)")
+        e.line(f"call void {memcpy}(ptr align {align} {target.pointer}, ptr align {align} {source.pointer}, i64 {count}, i1 false)")
         return
     _copy_loops(e, source, target, known, [], size)
 
@@ -165,8 +169,8 @@ def copy(e: Emitter, op: memref.CopyOp) -> None:
 def _copy_loops(e: Emitter, source: MemRef, target: MemRef, sizes: list[Number], indices: list[Number], size: int) -> None:
     if len(indices) == len(sizes):
         t = source.storage
-        value = e.let(f"load {t}, ptr {e.address(source, indices)}, align {size}")
-        e.line(f"store {t} {value}, ptr {e.address(target, indices)}, align {size}")
+        value = e.let(f"load {t}, ptr {e.address(source, indices)}, align {min(size, WIDEST)}")
+        e.line(f"store {t} {value}, ptr {e.address(target, indices)}, align {min(size, WIDEST)}")
         return
     body, done, before, extent = e.fresh_label("copy"), e.fresh_label("copied"), e.block, sizes[len(indices)]
     e.line(f"br i1 {e.let(f'icmp slt i64 0, {extent}')}, label %{body}, label %{done}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerType, Signedness, bf16, f16, f32, f64, i1
+from xdsl.dialects.builtin import AnyFloat, ComplexType, IndexType, IntegerType, Signedness, bf16, f16, f32, f64, i1
 from xdsl.ir import Attribute
 
 from ..onnx.types import BY_IR
@@ -88,14 +88,15 @@ _ELEMENTS = {
 def element_type(ir: Attribute) -> ScalarType | None:
     """The type of an array's elements given as in dialects/onnx/types.py (unsigned integers say so); None if kernels know none.
 
-    Float8, float4, float6 and integers below 8 bits are one byte in memory and can only be moved.
+    Float8, float4, float6 and integers below 8 bits are one byte in memory, complex numbers two floats; these can only be moved.
     """
     if ir in _ELEMENTS:
         return _ELEMENTS[ir]
     element = BY_IR.get(ir)
-    if element is None or element.numpy.itemsize != 1:
+    if element is None or not (element.numpy.itemsize == 1 or isinstance(ir, ComplexType)):
         return None
-    return ScalarType(element.name, "bits", 8, IntegerType(8), IntegerType(8))
+    bits = 8 * element.numpy.itemsize
+    return ScalarType(element.name, "bits", bits, IntegerType(bits), IntegerType(bits))
 
 
 def common_type(a: ScalarType, b: ScalarType) -> ScalarType | None:

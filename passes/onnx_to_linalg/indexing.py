@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.builtin import ComplexType
 
 from ...dialects.kernel import Array, Out, check, inline, kernel, unroll
 from ...dialects.onnx import indexing as ops
 from ...dialects.onnx.dims import Dim, Shape, product
+from ...errors import UnsupportedError
 from ..scalar import BOOL
 from .builder import Lowering, Tensor
 from .guards import require_at_most, require_elements
@@ -213,6 +215,8 @@ _OF_TRUTH = {"none": "none", "add": "or", "max": "or", "mul": "and", "min": "and
 
 def _reduction(op: Any, data: Tensor) -> str:
     reduction = op.attr("reduction") if hasattr(op, "reduction") else "none"
+    if reduction != "none" and isinstance(data.type.ir, ComplexType):
+        raise UnsupportedError("ITG3004", f"no reduction is there for {data.type.name}")
     return _OF_TRUTH[reduction] if data.type is BOOL else reduction
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from xdsl.dialects.builtin import ComplexType
+
 from ...dialects.kernel import Array, Out, Size, inline, isfloat, isnan, kernel, unroll
 from ...dialects.onnx import indexing as ops
 from ...dialects.onnx.dims import minimum
 from ...dialects.onnx.image import NonMaxSuppressionOp
 from ...dialects.onnx.types import BY_NAME
-from ..scalar import BOOL, INDEX, INT64
+from ..scalar import BOOL, INDEX, INT64, Scalar
 from .builder import Lowering, Tensor
 from .guards import require_at_most, require_sizes
 from .indexing import around
@@ -46,14 +48,16 @@ def find_nonzero(x: Array, y: Out):
 
 @lower(ops.NonZeroOp)
 def nonzero(b: Lowering, op: ops.NonZeroOp, x: Tensor) -> Tensor:
-    x = as_numbers(b, x)
+    x = b.compute(x.shape, UINT8, lambda *i: _is_not_zero(b, x[i])) if isinstance(x.type.ir, ComplexType) else as_numbers(b, x)
     (count,) = b.kernel(count_nonzero, {"x": x, "count": ((1,), INT64)})
     b.define_result_dim(op.y, 0, b.host_scalar(count).value)
     return b.kernel(find_nonzero, {"x": x, "y": (b.shapes.of(op.y), INT64)})[0]
 
 
 def as_numbers(b: Lowering, x: Tensor) -> Tensor:
-    """Truth values as numbers, which kernels can compare."""
+    """Truth values as numbers, which kernels can compare; complex numbers by their parts, the real one first, along the last axis."""
+    if isinstance(x.type.ir, ComplexType):
+        return _parts(b, x)
     return b.cast(x, UINT8) if x.type is BOOL else x
 
 
@@ -139,6 +143,22 @@ def merge_sort(x, row, order, scratch, count, descending):
         width *= 2
 
 
+def _is_not_zero(b: Lowering, x: Scalar) -> Scalar:
+    real, imaginary = b.s.parts(x)
+    return b.s.cast(real.differs(0) | imaginary.differs(0), UINT8)
+
+
+def _parts(b: Lowering, x: Tensor) -> Tensor:
+    half = BY_NAME["float" if x.type.name == "complex64" else "double"]
+
+    def element(*i: Any) -> Scalar:
+        at = b.s.operand(i[-1], INDEX)
+        real, imaginary = b.s.parts(x[(*i[:-1], at // 2)])
+        return b.s.select((at % 2).equals(0), real, imaginary)
+
+    return b.compute((*x.shape[:-1], x.shape[-1] * 2), half, element)
+
+
 @kernel
 def find_distinct(x: Array, order: Out, scratch: Out, first: Out, counts: Out, inverse: Out, count: Out, ascending: bool):
     """Groups equal slices of x: each group's first slice and size, each slice's group, the number of groups."""
@@ -177,7 +197,7 @@ def unique(b: Lowering, op: ops.UniqueOp, x: Tensor) -> tuple[Tensor | None, ...
     axis = axis or 0
     vector = ((rows.shape[axis],), INT64)
     names = ("order", "scratch", "first", "counts", "inverse")
-    arrays: dict[str, Any] = {"x": around(b, as_numbers(b, rows), axis), **dict.fromkeys(names, vector), "count": ((1,), INT64)}
+    arrays: dict[str, Any] = {"x": as_numbers(b, around(b, rows, axis)), **dict.fromkeys(names, vector), "count": ((1,), INT64)}
     _, _, first, counts, inverse, count = b.kernel(find_distinct, arrays, {"ascending": op.attr("sorted") != 0})
     b.define_result_dim(op.y, 0, b.host_scalar(count).value)
     shape = b.shapes.of(op.y)

@@ -24,8 +24,7 @@ from intaglio.dialects.kernel import (
 )
 from intaglio.dialects.onnx.types import BY_NAME
 from intaglio.errors import IntaglioError
-from xdsl.dialects.builtin import ComplexType
-from xdsl.dialects.builtin import f32 as f32_ir
+from xdsl.dialects.builtin import IntegerType
 
 F32, I32 = BY_NAME["float"].ir, BY_NAME["int32"].ir
 ARRAYS: dict[str, Any] = {"x": (F32, 1), "n": (I32, 1), "y": (F32, 1)}
@@ -307,7 +306,7 @@ def flat(m: Size, x: Array, y: Out):
         ({"x": (F32, 1), "y": (F32, 1)}, {"mode": "a", "k": {}}, "attribute k is {}"),
         ({"x": (F32, 1), "y": (F32, 1)}, {"mode": "a", "j": 1}, "no attribute parameter j"),
         ({"x": (F32, -1), "y": (F32, 1)}, {"mode": "a"}, "rank -1"),
-        ({"x": (ComplexType(f32_ir), 1), "y": (F32, 1)}, {"mode": "a"}, "complex"),
+        ({"x": (IntegerType(24), 1), "y": (F32, 1)}, {"mode": "a"}, "i24"),
     ],
 )
 def test_wrong_instances(arrays, attrs, words):
