@@ -93,3 +93,18 @@ def type_by_name(node: OldNode, tools: Tools) -> None:
         if to.upper() not in _NUMBER_NAMES:
             raise node.problem("ITG1105", f'attribute to is "{to}", which is no element type')
         node.attributes["to"] = _NUMBER_NAMES[to.upper()]
+
+
+@adapter("Erf", before=13)
+@adapter("ReduceLogSum", "ReduceLogSumExp", before=28)
+def integers_as_floats(node: OldNode, tools: Tools) -> None:
+    """Integers were allowed once: what floats make of them, its fraction cut off."""
+    element = tools.element(node.first)
+    if element.numpy.kind not in "iu" or not any(node.outputs):
+        return
+    # An error function is 1 where float cannot tell it from 1; sums need more digits.
+    wide = BY_NAME["float" if node.op_type == "Erf" else "double"]
+    node.inputs[0] = tools.node("Cast", [node.first], to=wide.number)
+    result = node.outputs[0]
+    node.outputs[0] = tools.fresh(result)
+    tools.after("Cast", [node.outputs[0]], result, to=element.number)

@@ -123,6 +123,25 @@ def test_every_new_attribute_is_accounted_for() -> None:
     assert not unaccounted
 
 
+def types(schema: OpSchema, parameter: OpSchema.FormalParameter) -> set[str]:
+    found = [set(c.allowed_type_strs) for c in schema.type_constraints if c.type_param_str == parameter.type_str]
+    return found[0] if found else {parameter.type_str}
+
+
+def test_no_type_is_lost() -> None:
+    """Where an operator takes or gives fewer types than it once did, an adapter makes up for it."""
+    lost = [
+        f"{key[1]}-{old.since_version}: {was.name}"
+        for key, schemas in HISTORY.items()
+        for old, new in pairwise(schemas)
+        for before, after in ((old.inputs, new.inputs), (old.outputs, new.outputs))
+        for was, now in zip(before, after, strict=False)
+        if types(old, was) - types(new, now)
+        if not any(old.since_version < step <= new.since_version for step, _ in ADAPTERS[key])
+    ]
+    assert not lost
+
+
 def test_the_newest_versions_are_those_of_the_definitions() -> None:
     for (domain, op_type), cls in OPERATORS.items():
         assert NEWEST[domain] >= cls.SINCE, op_type

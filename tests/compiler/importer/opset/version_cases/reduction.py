@@ -20,6 +20,11 @@ for names, last, first in ((NAMES, "1-13", "18-"), ("ReduceSum", "1-11", "13-"))
         case(names, "11", "y = {op} <axes = [-1]> (x)", x=X)
     case(names, first, "y = {op} <keepdims = 0> (x, axes)", x=X, axes=ints(0, -1), held="axes")
     case(names, first, "y = {op}(x)", x=X)
+COUNTS = integers(3, 4, low=1, high=9, dtype=np.int32)
+for name, compute in (("ReduceLogSum", lambda x: np.log(x.sum(1))), ("ReduceLogSumExp", lambda x: np.log(np.exp(x).sum(1)))):
+    old, new = f"y = {name} <axes = [1], keepdims = 0> (x)", f"y = {name} <keepdims = 0> (x, axes)"
+    case(name, "1-13", old, x=COUNTS, want=lambda x, f=compute: f(x.astype(np.float64)).astype(np.int32))
+    case(name, "18", new, x=COUNTS, axes=ints(1), held="axes", want=lambda x, axes, f=compute: f(x.astype(np.float64)).astype(np.int32))
 case("ReduceSum", "13-", "y = ReduceSum <noop_with_empty_axes = 1> (x)", x=X, want=lambda x: x)
 case("ReduceMax ReduceMin", "20", "y = {op} <keepdims = 0> (x)", x=bools(3, 4), by="reference")
 
