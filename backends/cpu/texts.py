@@ -691,7 +691,7 @@ begin:
   %host = load ptr, ptr %host.at, align 8
   br label %next
 next:
-  %i = phi i64 [ 0, %begin ], [ %following, %one ]
+  %i = phi i64 [ 0, %begin ], [ %following, %store ]
   %more = icmp slt i64 %i, %count
   br i1 %more, label %one, label %flush
 one:

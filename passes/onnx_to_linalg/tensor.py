@@ -10,10 +10,11 @@ from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Dim, SymDim
 from ...dialects.onnx.types import BY_NUMBER
 from ..narrow import encode, is_narrow_float
-from ..scalar import BOOL, FLOAT, INDEX, INT64, storage
+from ..scalar import BOOL, FLOAT, INDEX, INT64, STRING, storage
 from .builder import Lowering, Tensor, element_type
 from .guards import require_not_zero, require_sizes
 from .registry import lower
+from .text_numbers import number_of, text_of
 
 
 @lower(ops.IdentityOp)
@@ -27,6 +28,10 @@ def identity(b: Lowering, op: ops.IdentityOp, x: Any) -> Any:
 @lower(ops.CastOp, ops.CastLikeOp)
 def cast(b: Lowering, op: OnnxOp, x: Tensor, *_: Tensor) -> Tensor:
     type = element_type(op.results[0])
+    if type is STRING and x.type is not STRING:
+        return text_of(b, x)
+    if x.type is STRING and type is not STRING:
+        x = number_of(b, x, FLOAT if is_narrow_float(type) else type)
     if not is_narrow_float(type) or x.type == type:
         return b.cast(x, type)
     saturate, mode = op.attr("saturate") != 0, op.attr("round_mode")
