@@ -43,7 +43,9 @@ def port_of_type(name: str, value: Attribute) -> Port:
             return Port(name, 0, (), "sequence", (port_of_type("item", value.element),))
         case OptionalType():
             return Port(name, 0, (), "optional", (port_of_type("item", value.element),))
-        case MapType() if isinstance(value.value, TensorType | UnrankedTensorType):
-            keys = Port("keys", BY_IR[value.key].number, ("",))
-            return Port(name, 0, (), "map", (keys, Port("values", BY_IR[value.value.element_type].number, ("",))))
+        case MapType(key=key, value=held):
+            element = held.element_type if isinstance(held, TensorType | UnrankedTensorType) else held
+            if key in BY_IR and element in BY_IR:
+                keys, values = (Port(n, BY_IR[e].number, ("",)) for n, e in (("keys", key), ("values", element)))
+                return Port(name, 0, (), "map", (keys, values))
     raise UnsupportedError("ITG3006", f'"{name}" is a {value}: only tensors, and sequences, optionals and maps of them, are values')

@@ -270,6 +270,11 @@ class Lowering:
         known = x.constant.reshape(sizes) if x.constant is not None and len(sizes) == len(shape) else None
         return Tensor(self, value, tuple(shape), x.type, known)
 
+    def slab(self, x: Tensor, index: SSAValue) -> Tensor:
+        """The part of a tensor at an index of its leading axis, which is in range; no copy."""
+        shape = x.shape[1:]
+        return Tensor(self, self.emit(dispatch.SlabOp(x.value, index, self.dims(shape), self.tensor_type(shape, x.type))), shape, x.type)
+
     def retype(self, x: Tensor, type: ElementType) -> Tensor:
         """The same stored bits read as another element type of the same storage (signed and unsigned, say)."""
         return Tensor(self, x.value, x.shape, type)

@@ -299,7 +299,7 @@ def scan(b: Lowering, op: ScanOp, operands: list[Tensor]) -> tuple[Tensor, ...]:
             v.enter(state)
         for x, argument, backward in zip(scanned, arguments[n:], backwards, strict=True):
             place = _from_end(b, trips, count) if backward else count
-            b.values[argument] = _slab(b, x, place)
+            b.values[argument] = b.slab(x, place)
         lower_block(b, op.block("body"))
         return _finish_round(b, state, op.yielded("body"), variables, stacks)
 
@@ -316,9 +316,3 @@ def _lead_with(b: Lowering, x: Tensor, axis: int) -> Tensor:
     """The tensor with that axis moved to the front, so that the parts along it are contiguous."""
     axis %= x.rank
     return b.transpose(x, [axis, *(a for a in range(x.rank) if a != axis)]) if axis else x
-
-
-def _slab(b: Lowering, x: Tensor, index: SSAValue) -> Tensor:
-    """The part of a tensor at an index of its leading axis; no copy."""
-    shape = x.shape[1:]
-    return Tensor(b, b.emit(dispatch.SlabOp(x.value, index, b.dims(shape), b.tensor_type(shape, x.type))), shape, x.type)

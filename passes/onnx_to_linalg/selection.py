@@ -11,12 +11,13 @@ from ...dialects.onnx import indexing as ops
 from ...dialects.onnx.dims import minimum
 from ...dialects.onnx.image import NonMaxSuppressionOp
 from ...dialects.onnx.types import BY_NAME
-from ..scalar import BOOL, INDEX, INT64, Scalar
+from ..scalar import BOOL, INDEX, INT64, STRING, Scalar
 from .builder import Lowering, Tensor
 from .guards import require_at_most, require_sizes
 from .indexing import around
 from .registry import lower
 from .tensor import is_own_size
+from .texts import bytes_of
 
 UINT8 = BY_NAME["uint8"]
 
@@ -59,6 +60,57 @@ def as_numbers(b: Lowering, x: Tensor) -> Tensor:
     if isinstance(x.type.ir, ComplexType):
         return _parts(b, x)
     return b.cast(x, UINT8) if x.type is BOOL else x
+
+
+@inline
+def text_precedes(offsets, bytes, p, q):
+    """Whether text p stands before text q by its bytes, which for UTF-8 is the order of the characters."""
+    size_p = int(offsets[p + 1] - offsets[p])
+    size_q = int(offsets[q + 1] - offsets[q])
+    for k in range(min(size_p, size_q)):
+        left = bytes[offsets[p] + k]
+        right = bytes[offsets[q] + k]
+        if left != right:
+            return left < right
+    return size_p < size_q
+
+
+@kernel
+def rank_texts(numbers: Array, offsets: Array, bytes: Array, order: Out, scratch: Out, ranks: Out):
+    """For each text how many distinct texts stand before it: a merge sort from below, then equal numbers share a rank."""
+    for i in range(numbers.size):
+        order[i] = i
+    width = 1
+    while width < numbers.size:
+        for begin in range(0, numbers.size, 2 * width):
+            middle = min(begin + width, numbers.size)
+            end = min(begin + 2 * width, numbers.size)
+            left = begin
+            right = middle
+            for k in range(begin, end):
+                if left < middle and (right >= end or not text_precedes(offsets, bytes, int(order[right]), int(order[left]))):
+                    scratch[k] = order[left]
+                    left += 1
+                else:
+                    scratch[k] = order[right]
+                    right += 1
+        for k in range(numbers.size):
+            order[k] = scratch[k]
+        width *= 2
+    rank = 0
+    for k in range(numbers.size):
+        if k > 0 and numbers[int(order[k])] != numbers[int(order[k - 1])]:
+            rank += 1
+        ranks[int(order[k])] = rank
+
+
+def as_ordered(b: Lowering, x: Tensor) -> Tensor:
+    """Elements as numbers in the same order: a string as its rank among the strings of the tensor."""
+    if x.type is not STRING:
+        return as_numbers(b, x)
+    text, vector = bytes_of(b, x), ((x.size,), INT64)
+    arrays = {"numbers": b.retype(b.reshape(x, (x.size,)), INT64), "offsets": text.offsets, "bytes": text.bytes}
+    return b.reshape(b.kernel(rank_texts, arrays | dict.fromkeys(("order", "scratch", "ranks"), vector))[2], x.shape)
 
 
 @kernel
@@ -197,7 +249,7 @@ def unique(b: Lowering, op: ops.UniqueOp, x: Tensor) -> tuple[Tensor | None, ...
     axis = axis or 0
     vector = ((rows.shape[axis],), INT64)
     names = ("order", "scratch", "first", "counts", "inverse")
-    arrays: dict[str, Any] = {"x": as_numbers(b, around(b, rows, axis)), **dict.fromkeys(names, vector), "count": ((1,), INT64)}
+    arrays: dict[str, Any] = {"x": as_ordered(b, around(b, rows, axis)), **dict.fromkeys(names, vector), "count": ((1,), INT64)}
     _, _, first, counts, inverse, count = b.kernel(find_distinct, arrays, {"ascending": op.attr("sorted") != 0})
     b.define_result_dim(op.y, 0, b.host_scalar(count).value)
     shape = b.shapes.of(op.y)

@@ -8,7 +8,7 @@ from ...dialects.kernel import Array, Out, ceil, check, f64, kernel
 from ...dialects.onnx import tensor as ops
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Dim, SymDim
-from ...dialects.onnx.types import BY_NUMBER
+from ...dialects.onnx.types import BY_NUMBER, ElementType
 from ..narrow import encode, is_narrow_float
 from ..scalar import BOOL, FLOAT, INDEX, INT64, STRING, storage
 from .builder import Lowering, Tensor, element_type
@@ -28,14 +28,21 @@ def identity(b: Lowering, op: ops.IdentityOp, x: Any) -> Any:
 @lower(ops.CastOp, ops.CastLikeOp)
 def cast(b: Lowering, op: OnnxOp, x: Tensor, *_: Tensor) -> Tensor:
     type = element_type(op.results[0])
-    if type is STRING and x.type is not STRING:
-        return text_of(b, x)
-    if x.type is STRING and type is not STRING:
-        x = number_of(b, x, FLOAT if is_narrow_float(type) else type)
+    if STRING in (type, x.type):
+        x = converted(b, x, FLOAT if is_narrow_float(type) else type)
     if not is_narrow_float(type) or x.type == type:
         return b.cast(x, type)
     saturate, mode = op.attr("saturate") != 0, op.attr("round_mode")
     return b.compute(x.shape, type, lambda *i: encode(b.s, b.s.cast(x[i], FLOAT), type, saturate=saturate, round_mode=mode))
+
+
+def converted(b: Lowering, x: Tensor, type: ElementType) -> Tensor:
+    """The tensor in another type, with strings as numbers and numbers as strings where one of the two is."""
+    if x.type == type:
+        return x
+    if type is STRING:
+        return text_of(b, x)
+    return number_of(b, x, type) if x.type is STRING else b.cast(x, type)
 
 
 @lower(ops.BitCastOp)

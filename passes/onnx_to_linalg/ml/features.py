@@ -8,7 +8,7 @@ import numpy as np
 
 from ....dialects.onnx.ml import features as ops
 from ....dialects.onnx.types import BY_NUMPY
-from ...scalar import BOOL, DOUBLE, FLOAT, INT64, Number, Scalar
+from ...scalar import BOOL, DOUBLE, FLOAT, INT64, STRING, Number, Scalar
 from ..builder import Lowering, Tensor
 from ..guards import require_elements
 from ..reduction import MAX, SUM, fold
@@ -23,14 +23,8 @@ def _table(b: Lowering, values: Any, dtype: Any) -> Tensor:
     return b.constant(array, BY_NUMPY[array.dtype])
 
 
-def _numeric(b: Lowering, *tensors: Tensor) -> None:
-    if any(x.type.name == "string" for x in tensors):
-        raise b.unsupported("strings cannot be compiled yet")
-
-
 @lower(ops.ArrayFeatureExtractorOp)
 def array_feature_extractor(b: Lowering, op: ops.ArrayFeatureExtractorOp, x: Tensor, y: Tensor) -> Tensor:
-    _numeric(b, x)
     size, shape = x.shape[-1], b.shapes.of(op.z)
     require_elements(b, size, y.size, "the last axis of x")
     picks = b.reshape(y, (y.size,))
@@ -109,8 +103,10 @@ def scaler(b: Lowering, op: ops.ScalerOp, x: Tensor) -> Tensor:
 
 @lower(ops.OneHotEncoderOp)
 def one_hot_encoder(b: Lowering, op: ops.OneHotEncoderOp, x: Tensor) -> Tensor:
-    _numeric(b, x)
-    categories = _table(b, op.attr("cats_int64s"), np.int64)
+    if x.type is STRING:
+        x, categories = b.retype(x, INT64), _table(b, b.texts.numbers(op.attr("cats_strings") or ()), np.int64)
+    else:
+        categories = _table(b, op.attr("cats_int64s") or (), np.int64)
     count = categories.shape[0]
 
     def hit(i: tuple[Any, ...], k: Any) -> Scalar:

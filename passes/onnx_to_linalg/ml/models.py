@@ -14,7 +14,7 @@ from ...scalar import FLOAT, INT64, Scalar
 from ..builder import Lowering, Tensor
 from ..contraction import matmul
 from ..registry import lower
-from .scoring import beside_its_negative, best_label, integer_labels, label_where, matrix, transformed
+from .scoring import beside_its_negative, best_label, class_labels, label_where, matrix, only_label, transformed
 
 MULTIPLIED_DEGREE = 16
 """Polynomial kernels up to this degree multiply; that also keeps the sign of negative bases."""
@@ -46,10 +46,10 @@ def linear_regressor(b: Lowering, op: LinearRegressorOp, x: Tensor) -> Tensor:
 
 @lower(LinearClassifierOp)
 def linear_classifier(b: Lowering, op: LinearClassifierOp, x: Tensor) -> tuple[Tensor, Tensor]:
-    labels, how = integer_labels(b, op, "classlabels_ints"), op.attr("post_transform")
+    labels, how = class_labels(b, op, "classlabels_ints"), op.attr("post_transform")
     classes = b.shapes.of(op.z)[1]
     intercepts, given = op.attr("intercepts"), np.asarray(op.attr("coefficients"))
-    rows = given.size // x.shape[-1] if isinstance(x.shape[-1], int) else len(intercepts or labels)
+    rows = given.size // x.shape[-1] if isinstance(x.shape[-1], int) else len(intercepts) if intercepts else len(labels)
     weights = given.reshape(rows, -1)
     scores = _affine(b, matrix(b, x, weights.shape[1]), weights.T, _offsets(intercepts, rows, op, "intercepts"))
     if rows == 1 and classes == 2:
@@ -57,7 +57,7 @@ def linear_classifier(b: Lowering, op: LinearClassifierOp, x: Tensor) -> tuple[T
     final = transformed(b, scores, how)
     if classes == 1:
         least = 0.0 if how == "NONE" else 0.5
-        return label_where(b, final.shape[0], lambda i: final[i, 0] >= least, labels[0], 0), final
+        return label_where(b, final.shape[0], lambda i: final[i, 0] >= least, labels.values[0], 0, labels.type), final
     return best_label(b, scores, labels), final
 
 
@@ -119,7 +119,7 @@ def svm_regressor(b: Lowering, op: SVMRegressorOp, x: Tensor) -> Tensor:
 
 @lower(SVMClassifierOp)
 def svm_classifier(b: Lowering, op: SVMClassifierOp, x: Tensor) -> tuple[Tensor, Tensor]:
-    labels = integer_labels(b, op, "classlabels_ints")
+    labels = class_labels(b, op, "classlabels_ints")
     weights, rho = np.asarray(op.attr("coefficients") or ()), np.asarray(op.attr("rho") or (0.0,))
     if sum(op.attr("vectors_per_class") or ()) == 0:
         return _linear_svm(b, op, x, weights.reshape(len(labels), -1), rho)
@@ -140,11 +140,11 @@ def _final_scores(b: Lowering, op: SVMClassifierOp, scores: Tensor) -> Tensor:
 
 def _linear_svm(b: Lowering, op: SVMClassifierOp, x: Tensor, weights: np.ndarray, rho: np.ndarray) -> tuple[Tensor, Tensor]:
     """No support vectors: one row of coefficients a class."""
-    labels = integer_labels(b, op, "classlabels_ints")
+    labels = class_labels(b, op, "classlabels_ints")
     scores = _affine(b, matrix(b, x, weights.shape[1]), weights.T, np.full(len(labels), rho[0]))
     final = transformed(b, scores, op.attr("post_transform")) if len(labels) > 1 else _final_scores(b, op, scores)
     if len(labels) == 1:
-        return label_where(b, scores.shape[0], lambda i: scores[i, 0] > 0, 1, 0), final
+        return only_label(b, scores.shape[0], lambda i: scores[i, 0] > 0, labels), final
     return best_label(b, scores, labels), final
 
 

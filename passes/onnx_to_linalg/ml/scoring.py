@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ....dialects.onnx.base import OnnxOp
 from ....dialects.onnx.types import ElementType
-from ...scalar import DOUBLE, FLOAT, INDEX, INT64, Scalar, ScalarBuilder
+from ...scalar import DOUBLE, FLOAT, INDEX, INT64, STRING, Scalar, ScalarBuilder
 from ..builder import Lowering, Tensor
 from ..reduction import MAX, SUM, extreme_index, fold, softmax
 
@@ -77,24 +77,40 @@ def _probit(s: ScalarBuilder, p: Scalar) -> Scalar:
     return s.select(rest.equals(0), s.const(0.0, FLOAT), signed * 1.41421356)
 
 
-def integer_labels(b: Lowering, op: OnnxOp, attribute: str) -> Sequence[int]:
-    """The class labels; those that are strings cannot be compiled yet."""
-    labels = op.attr(attribute)
-    if not labels:
-        raise b.unsupported("class labels that are strings cannot be compiled yet")
-    return labels
+@dataclass(frozen=True)
+class Labels:
+    """Class labels: int64, or strings by their numbers in the pool."""
+
+    values: tuple[int, ...]
+    type: ElementType
+
+    def __len__(self) -> int:
+        return len(self.values)
 
 
-def best_label(b: Lowering, scores: Tensor, labels: Sequence[int]) -> Tensor:
+def class_labels(b: Lowering, op: OnnxOp, integers: str) -> Labels:
+    """The labels in `classlabels_strings` or in the attribute `integers`."""
+    strings = op.attr("classlabels_strings")
+    if strings:
+        return Labels(tuple(map(b.texts.number, strings)), STRING)
+    return Labels(tuple(op.attr(integers)), INT64)
+
+
+def best_label(b: Lowering, scores: Tensor, labels: Labels) -> Tensor:
     """The label (n,) of each row's first largest score."""
     where = extreme_index(b, scores, 1, MAX)
-    table = b.constant(np.asarray(labels, np.int64), INT64)
-    return b.compute((scores.shape[0],), INT64, lambda i: table[b.s.cast(where[i, 0], INDEX)])
+    table = b.retype(b.constant(np.asarray(labels.values, np.int64), INT64), labels.type)
+    return b.compute((scores.shape[0],), labels.type, lambda i: table[b.s.cast(where[i, 0], INDEX)])
 
 
-def label_where(b: Lowering, rows: Any, condition: Any, yes: int, no: int) -> Tensor:
+def label_where(b: Lowering, rows: Any, condition: Any, yes: int, no: int, type: ElementType = INT64) -> Tensor:
     """The label (n,) by a condition on the row."""
-    return b.compute((rows,), INT64, lambda i: b.s.select(condition(i), b.s.const(yes, INT64), no))
+    return b.compute((rows,), type, lambda i: b.s.select(condition(i), b.s.const(yes, type), no))
+
+
+def only_label(b: Lowering, rows: Any, condition: Any, labels: Labels) -> Tensor:
+    """The label (n,) of a model with one class: 1 or 0 by a condition on the row, its name or "" where it is a string."""
+    return label_where(b, rows, condition, labels.values[0] if labels.type is STRING else 1, 0, labels.type)
 
 
 def beside_its_negative(b: Lowering, score: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,17 @@ from ...scalar import FLOAT
 from ..builder import Lowering, Tensor, element_type
 from ..registry import lower
 from .labels import tensor_of
-from .scoring import beside_its_negative, best_label, integer_labels, label_where, precision, require_features, transformed
+from .scoring import (
+    Labels,
+    beside_its_negative,
+    best_label,
+    class_labels,
+    label_where,
+    only_label,
+    precision,
+    require_features,
+    transformed,
+)
 
 LEQ, LT, GTE, GT, EQ, NEQ, MEMBER = range(7)
 MODES = {"BRANCH_LEQ": LEQ, "BRANCH_LT": LT, "BRANCH_GTE": GTE, "BRANCH_GT": GT, "BRANCH_EQ": EQ, "BRANCH_NEQ": NEQ}
@@ -350,7 +359,7 @@ def _based(b: Lowering, op: Any, scores: Tensor) -> Tensor:
 
 @lower(TreeEnsembleClassifierOp)
 def tree_ensemble_classifier(b: Lowering, op: TreeEnsembleClassifierOp, x: Tensor) -> tuple[Tensor, Tensor]:
-    labels, how = integer_labels(b, op, "classlabels_int64s"), op.attr("post_transform")
+    labels, how = class_labels(b, op, "classlabels_int64s"), op.attr("post_transform")
     ensemble = _replaced(b, op, "class")
     _require_targets(op, ensemble, len(labels))
     used = sorted(set(ensemble.leaf_targets.tolist()))
@@ -359,13 +368,13 @@ def tree_ensemble_classifier(b: Lowering, op: TreeEnsembleClassifierOp, x: Tenso
     exact = _based(b, op, _run(b, op, x, ensemble, len(labels), "SUM"))
     scores = b.cast(exact, FLOAT)
     if len(labels) == 1:
-        return label_where(b, scores.shape[0], lambda i: scores[i, 0] > 0, 1, 0), transformed(b, scores, how)
+        return only_label(b, scores.shape[0], lambda i: scores[i, 0] > 0, labels), transformed(b, scores, how)
     final = transformed(b, scores, how)
     # SOFTMAX_ZERO alone can change the order: a class that no leaf speaks of stays at 0.
     return best_label(b, final if how == "SOFTMAX_ZERO" else exact, labels), final
 
 
-def _binary(b: Lowering, op: TreeEnsembleClassifierOp, x: Tensor, ensemble: Ensemble, labels: Sequence[int]) -> tuple[Tensor, Tensor]:
+def _binary(b: Lowering, op: TreeEnsembleClassifierOp, x: Tensor, ensemble: Ensemble, labels: Labels) -> tuple[Tensor, Tensor]:
     """Weights for one of two classes only: a probability where none is negative, else a score around 0."""
     how, positive = op.attr("post_transform"), bool((ensemble.leaf_weights >= 0).all())
     ensemble.leaf_targets = np.zeros_like(ensemble.leaf_targets)
@@ -375,7 +384,8 @@ def _binary(b: Lowering, op: TreeEnsembleClassifierOp, x: Tensor, ensemble: Ense
         shift, bare = float(base[-1]), score
         score = b.compute(bare.shape, bare.type, lambda i, j: bare[i, j] + shift)
     exact = score
-    label = label_where(b, exact.shape[0], lambda i: exact[i, 0] > (0.5 if positive else 0.0), labels[1], labels[0])
+    no, yes = labels.values
+    label = label_where(b, exact.shape[0], lambda i: exact[i, 0] > (0.5 if positive else 0.0), yes, no, labels.type)
     score = b.cast(exact, FLOAT)
     if how == "PROBIT" or (how == "NONE" and positive):
         plain = score
