@@ -169,6 +169,10 @@ class AppendOp(IRDLOperation):
         _verify_dims([self.result.type], self.dims)
 
 
+MOST_PIXELS = 1 << 28
+"""No larger image is decoded, on the host or in a kernel: 768 MiB of pixels."""
+
+
 @irdl_op_definition
 class DecodeImageOp(IRDLOperation):
     """The pixels (height, width, 3) of an encoded image, red first, as the host decodes it; empty where it is none or has no host decoder.

@@ -7,14 +7,12 @@ it asks `@image.place` for memory, which notes what went wrong there in the pict
 
 from __future__ import annotations
 
+from ...dialects.dispatch import MOST_PIXELS
 from ..abi import expand
 from .codecs import CODECS
 from .device import constant_text
 from .instance import ERROR_BYTES, MEMBERS_HERE
 from .libraries import OPEN, TYPES, library_table, with_calls
-
-MOST_PIXELS = 1 << 28
-"""No larger image is decoded: 768 MiB of pixels."""
 
 _PICTURE = {
     "self": "ptr",

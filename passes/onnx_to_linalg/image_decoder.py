@@ -10,9 +10,6 @@ from .bitmaps import HEAD, HEIGHT, WIDTH, paint, probe
 from .builder import Lowering, Tensor
 from .registry import lower
 
-MOST_PIXELS = 1 << 28
-"""No larger image is decoded; the host refuses its formats the same."""
-
 
 @lower(ImageDecoderOp)
 def image_decoder(b: Lowering, op: ImageDecoderOp, stream: Tensor) -> Tensor:
@@ -23,7 +20,7 @@ def image_decoder(b: Lowering, op: ImageDecoderOp, stream: Tensor) -> Tensor:
     # One of the two finds the image, the other gives 0.
     height = s.wrap(decode.height, INDEX) + b.host_scalar(head, HEIGHT)
     width = s.wrap(decode.width, INDEX) + b.host_scalar(head, WIDTH)
-    b.require((height * width <= MOST_PIXELS).value, "ITG5071", "the image is of more than the 2^28 pixels that are decoded")
+    b.require((height * width <= dispatch.MOST_PIXELS).value, "ITG5071", "the image is of more than the 2^28 pixels that are decoded")
     b.define_result_dim(op.image, 0, height.value)
     b.define_result_dim(op.image, 1, width.value)
     decoded = b.tensor(decode.image, (b.new_dim(decode.height), b.new_dim(decode.width), 3), stream.type)
