@@ -16,7 +16,7 @@ from ...dialects.custom import CustomError, CustomOperator
 from ...dialects.onnx import OPERATORS
 from ...dialects.onnx.dims import SymDim
 from ...dialects.onnx.types import BY_IR, BY_NAME, BY_NUMPY, ElementType
-from ...errors import UnsupportedError
+from ...errors import ShapeError, UnsupportedError
 from .graph import CURRENT, Fresh, Name, Node
 from .problems import ImportProblem
 from .scope import Scope
@@ -69,6 +69,12 @@ class Value:
 
     def _is_constant(self) -> bool:
         return isinstance(self._ssa.owner, Operation) and self._ssa.owner.name == "onnx.Constant"
+
+    def of_rank(self, *ranks: int) -> Value:
+        """Itself, which must have one of those ranks. Raises ShapeError (ITG2140)."""
+        if self.rank not in ranks:
+            raise self.graph.misshapen(f"{self.name} must have rank {' or '.join(map(str, ranks))}, but has rank {self.rank}")
+        return self
 
     def extent(self, axis: int) -> int | SymDim | None:
         """A dimension as an expression of the model's open ones, for comparison; None in a loop, where it may change."""
@@ -244,6 +250,10 @@ class Graph:
     def unsupported(self, what: str, hint: str = "") -> UnsupportedError:
         """An error that names the node: a use that the decomposition does not cover (ITG3001). The caller raises it."""
         return UnsupportedError("ITG3001", what, subject=self._node.op_type, node=self.node, hint=hint)
+
+    def misshapen(self, message: str) -> ShapeError:
+        """An error that names the node: operands of shapes that do not go with it (ITG2140). The caller raises it."""
+        return ShapeError("ITG2140", message, subject=self._node.op_type, node=self.node)
 
     def problem(self, code: str, message: str, hint: str = "") -> CustomError | ImportProblem:
         """An error that names the node; the caller raises it."""

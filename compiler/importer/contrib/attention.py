@@ -83,7 +83,7 @@ def _projected(
 ) -> tuple[Value, Value | None]:
     """Attention of projected q, k and v, joined along the last axis of (B, S, ..), and the present state (2, B, N, T, H)."""
     q, k, v = (split_heads(part, heads) for part in qkv.split(2, *sizes))
-    before = None if past is None else [part.squeeze(0) for part in past.split(0, 1, 1)]
+    before = None if past is None else [part.squeeze(0) for part in past.of_rank(5).split(0, 1, 1)]
     queries: Dim = qkv.dim(1)
     keys = queries if past is None else queries + past.dim(3)
     if mask is not None:
@@ -128,7 +128,7 @@ def Attention(
 ) -> tuple[Value, Value | None]:
     """Attention of q, k and v that one product with merged weights gives."""
     _refuse(g, do_rotary=do_rotary, past_present_share_buffer=past_present_share_buffer)
-    qkv = input @ weights
+    qkv = input.of_rank(3) @ weights.of_rank(2)
     qkv = qkv if bias is None else qkv + bias
     sizes: Sequence[Dim] = qkv_hidden_sizes or (weights.dim(1) // 3,) * 3
     return _projected(
@@ -167,7 +167,7 @@ def QAttention(
     """Attention whose projection is a product of bytes; the weight's scale is one or one a column."""
     _refuse(g, do_rotary=do_rotary, past_present_share_buffer=past_present_share_buffer)
     zero = None if input_zero_point is None else input_zero_point.reshape()
-    total = g.MatMulInteger(input, weight, zero, weight_zero_point).cast("float")
+    total = g.MatMulInteger(input.of_rank(3), weight.of_rank(2), zero, weight_zero_point).cast("float")
     qkv = total * (input_scale.reshape().cast("float") * weight_scale.cast("float")) + bias.cast("float")
     return _projected(
         g, qkv.cast(bias.type), (weight.dim(1) // 3,) * 3, mask_index, past, None, heads=num_heads, unidirectional=unidirectional,
@@ -204,7 +204,7 @@ def MultiHeadAttention(
     """Attention of q (B, S, N H), k and v, of one packed (B, S, N, 3, H), or of q and a packed (B, L, N, 2, H); k and v may have heads."""
     _refuse(g, past_sequence_length=past_sequence_length and "given", cache_indirection=cache_indirection and "given")
     q, k, v = _heads_of(g, query, key, value, bias, num_heads)
-    keys: Dim = k.dim(2) if past_key is None else k.dim(2) + past_key.dim(2)
+    keys: Dim = k.dim(2) if past_key is None else k.dim(2) + past_key.of_rank(4).dim(2)
     if key_padding_mask is not None:
         attention_bias = added(attention_bias, mask_bias(g, key_padding_mask, query, q.dim(2), keys, mask_filter_value))
     y, present_key, present_value, scores = g.op(
@@ -216,16 +216,17 @@ def MultiHeadAttention(
 
 def _heads_of(g: Graph, query: Value, key: Value | None, value: Value | None, bias: Value | None, heads: int) -> list[Value]:
     """q, k and v as (B, N, S, H), with their bias."""
-    if query.rank == 5:
+    if query.of_rank(3, 5).rank == 5:
         return _unpacked(query, bias, 3)
     if key is None:
         raise g.problem("ITG1006", "key is missing, and query is not packed")
-    if key.rank == 5:
+    if key.of_rank(3, 4, 5).rank == 5:
         parts = None if bias is None else _shares(bias, query.dim(2), key.dim(2) * key.dim(4))
         q = query if parts is None else query + parts[0]
         return [split_heads(q, heads), *_unpacked(key, None if parts is None else g.Concat(*parts[1:], axis=0), 2)]
     if value is None:
         raise g.problem("ITG1006", "value is missing, and key is not packed")
+    value.of_rank(key.rank)
     if key.rank == 4:  # they have heads, and their bias, already
         hidden = query.dim(2)
         return [split_heads(query if bias is None else query + bias.slice(0, 0, hidden), heads), key, value]

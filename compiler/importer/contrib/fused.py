@@ -108,6 +108,8 @@ def NhwcConv(
 
 def channels_first(x: Value) -> Value:
     """(N, .., C) as (N, C, ..)."""
+    if x.rank < 3:
+        raise x.graph.misshapen(f"{x.name} must have rank 3 or more, but has rank {x.rank}")
     return x.transpose(0, x.rank - 1, *range(1, x.rank - 1))
 
 

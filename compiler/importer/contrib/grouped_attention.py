@@ -30,12 +30,13 @@ def RotaryEmbedding(
         raise g.unsupported(f"is_packed_batching = {is_packed_batching}")
     if scale != 1.0:
         raise g.unsupported(f"scale = {scale}")
-    x = input
+    x = input.of_rank(3, 4)
+    cos_cache.of_rank(2)
     if input.rank == 3:
         size = cos_cache.dim(1) * 2
         heads: Dim = num_heads or input.dim(2) // size
         x = input.reshape(input.dim(0), input.dim(1), heads, input.dim(2) // heads).transpose(0, 2, 1, 3)
-    if position_ids.rank == 1:
+    if position_ids.of_rank(1, 2).rank == 1:
         position_ids = _from(g, position_ids, x)
     y = rotated(g, x, cos_cache, sin_cache, position_ids, interleaved, rotary_embedding_dim)
     return join_heads(y) if input.rank == 3 else y
@@ -157,8 +158,9 @@ def _left(window: int) -> int:
 
 
 def _heads(g: Graph, query: Value, key: Value | None, value: Value | None, heads: int, kv_heads: int) -> list[Value]:
+    query.of_rank(3)
     if key is not None and value is not None:
-        return [split_heads(query, heads), split_heads(key, kv_heads), split_heads(value, kv_heads)]
+        return [split_heads(query, heads), split_heads(key.of_rank(3), kv_heads), split_heads(value.of_rank(3), kv_heads)]
     size = query.dim(2) // (heads + 2 * kv_heads)
     q, k, v = query.split(2, size * heads, size * kv_heads, size * kv_heads)
     return [split_heads(q, heads), split_heads(k, kv_heads), split_heads(v, kv_heads)]
@@ -166,7 +168,7 @@ def _heads(g: Graph, query: Value, key: Value | None, value: Value | None, heads
 
 def _cached(g: Graph, x: Value, past: Value | None, total: Value, before: Value) -> Value:
     """The past (B, K, P, H) with x written to it behind `before` tokens of each row; grown to `total` where it is shorter."""
-    have: Dim = x.dim(2) if past is None else past.dim(2)
+    have: Dim = x.dim(2) if past is None else past.of_rank(4).dim(2)
     more = g.Max(total - have, g.constant([0]))
     grown = g.Pad(x if past is None else past, g.vector([0, 0, 0, 0, 0, 0, more, 0]))
     return grown if past is None else g.TensorScatter(grown, x, before, axis=2)

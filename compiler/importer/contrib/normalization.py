@@ -90,7 +90,7 @@ def EmbedLayerNormalization(
     mask_index_type: int | None = None,
 ) -> tuple[Value | None, ...]:
     """LayerNormalization of the sum of word, position and segment embeddings; the mask index counts the ones of each row."""
-    total = g.Gather(word_embedding, input_ids, axis=0).cast("float")
+    total = g.Gather(word_embedding.of_rank(2), input_ids.of_rank(2), axis=0).cast("float")
     if position_ids is None:
         total = total + position_embedding.slice(0, 0, input_ids.dim(1)).cast("float")
     else:
@@ -116,7 +116,7 @@ def GroupNorm(
     """GroupNormalization of an image whose channels are last, or first, then SiLU where activation is 1."""
     if activation not in (0, 1):
         raise g.unsupported(f"activation {activation}")
-    x = channels_first(X) if channels_last else X
+    x = channels_first(X.of_rank(4)) if channels_last else X
     y = g.GroupNormalization(x.cast("float"), gamma.cast("float"), beta.cast("float"), num_groups=groups, epsilon=epsilon)
     y = y * g.Sigmoid(y) if activation else y
     return (_last(y) if channels_last else y).cast(X.type)

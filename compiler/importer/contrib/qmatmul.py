@@ -70,7 +70,7 @@ def QGemm(
     transB: int = 0,
 ) -> Value:
     """alpha A' B' + C, C being of the scale of the product; floats where y_scale is left out, else bytes."""
-    a, b = (x.transpose(1, 0) if turn else x for x, turn in ((A, transA), (B, transB)))
+    a, b = (x.of_rank(2).transpose(1, 0) if turn else x.of_rank(2) for x, turn in ((A, transA), (B, transB)))
     total = g.MatMulInteger(a, b, a_zero_point.reshape(), b_zero_point)
     total = total if C is None else total + C
     y = total.cast("float") * (a_scale.reshape() * b_scale * alpha)

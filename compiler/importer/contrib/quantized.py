@@ -178,6 +178,79 @@ def QLinearSoftmax(
     return quantized(g, g.Reshape(rows, g.Shape(x), allowzero=1), Y_scale, Y_zero_point, X.type)
 
 
+@decomposition(
+    DOMAIN,
+    outputs=["reduced"],
+    types={
+        "data": BYTES, "data_zero_point": BYTES, "reduced_zero_point": BYTES, "data_scale": _FLOAT, "reduced_scale": _FLOAT,
+    },
+)  # fmt: skip
+def QLinearReduceMean(
+    g: Graph,
+    data: Value,
+    data_scale: Value,
+    data_zero_point: Value | None,
+    reduced_scale: Value,
+    reduced_zero_point: Value | None = None,
+    *,
+    axes: list[int],
+    keepdims: int,
+) -> Value:
+    """The mean of real values over axes."""
+    mean = g.ReduceMean(dequantized(g, data, data_scale, data_zero_point), list(axes), keepdims=keepdims)
+    return quantized(g, mean, reduced_scale, reduced_zero_point, data.type)
+
+
+@decomposition(DOMAIN, outputs=["Z"], types={"condition": ["bool"], "X Y": BYTES})
+def QLinearWhere(
+    g: Graph,
+    condition: Value,
+    X: Value,
+    x_scale: Value,
+    x_zero_point: Value,
+    Y: Value,
+    y_scale: Value,
+    y_zero_point: Value,
+    z_scale: Value,
+    z_zero_point: Value,
+) -> Value:
+    """X where the condition holds, else Y, as real values."""
+    chosen = g.Where(condition, dequantized(g, X, x_scale, x_zero_point), dequantized(g, Y, y_scale, y_zero_point))
+    return quantized(g, chosen, z_scale, z_zero_point, X.type)
+
+
+@decomposition(DOMAIN, outputs=["y"], types={"x": BYTES, "w": BYTES, "B": ["int32"]})
+def QLinearConv(
+    g: Graph,
+    x: Value,
+    x_scale: Value,
+    x_zero_point: Value,
+    w: Value,
+    w_scale: Value,
+    w_zero_point: Value,
+    y_scale: Value,
+    y_zero_point: Value,
+    B: Value | None = None,
+    *,
+    auto_pad: str = "NOTSET",
+    channels_last: int = 0,
+    dilations: list[int] | None = None,
+    group: int = 1,
+    kernel_shape: list[int] | None = None,
+    pads: list[int] | None = None,
+    strides: list[int] | None = None,
+) -> Value:
+    """ONNX's QLinearConv; channels_last says that x and y have theirs last."""
+
+    def convolve(x: Value) -> Value:
+        return g.QLinearConv(
+            x, x_scale, x_zero_point, w, w_scale, w_zero_point, y_scale, y_zero_point, B, auto_pad=auto_pad, dilations=dilations,
+            group=group, kernel_shape=kernel_shape, pads=pads, strides=strides,
+        )  # fmt: skip
+
+    return _by_channels(convolve, x, channels_last)
+
+
 @decomposition(DOMAIN, types={"x": ["float", "float16"], "y_scale": ["float", "float16"]}, outputs=["y"])
 def QuantizeLinear(g: Graph, x: Value, y_scale: Value, y_zero_point: Value | None = None, *, axis: int | None = None) -> Value:
     """ONNX's QuantizeLinear: along an axis where one is given."""

@@ -161,11 +161,11 @@ def DynamicQuantizeLSTM(
     if len(names) != 3 * count:
         raise g.problem("ITG1105", f"there are {len(names)} activations, expected {3 * count}")
     functions = functions_of(names, activation_alpha, activation_beta)
-    gates = R.dim(1) * 4
-    x, x_scale, x_zero = g.op("DynamicQuantizeLinear", X, outputs=3)
+    gates = R.of_rank(3).dim(1) * 4
+    x, x_scale, x_zero = g.op("DynamicQuantizeLinear", X.of_rank(3), outputs=3)
     parts = []
     for d in range(count):
-        weight, scale, zero = (v.slice(0, d, d + 1).squeeze(0) for v in (W, W_scale, W_zero_point))
+        weight, scale, zero = (v.slice(0, d, d + 1).squeeze(0) for v in (W.of_rank(3), W_scale, W_zero_point))
         parts.append(g.MatMulInteger(x, weight, x_zero, zero).cast("float") * (x_scale * scale))
     total = parts[0] if count == 1 else g.Concat(*parts, axis=2)
     if B is not None:
@@ -180,4 +180,4 @@ def DynamicQuantizeLSTM(
 
 def _by_columns(x: Value, directions: int, gates: int | Value) -> Value:
     """One value a direction, or one a column of it, as one a column."""
-    return (x.reshape(directions, 1) if x.rank == 1 else x).expand(directions, gates)
+    return (x.reshape(directions, 1) if x.of_rank(1, 2).rank == 1 else x).expand(directions, gates)

@@ -152,3 +152,9 @@ def test_multi_head_refused(codes):
     found = codes("MultiHeadAttention", *qkv(), None, None, None, *past, ints([2]), num_heads=HEADS)
     assert found == ["ITG3001 past_sequence_length = given"]
     assert codes("MultiHeadAttention", qkv()[0], num_heads=HEADS) == ["ITG1006 key is missing, and query is not packed"]
+
+
+def test_ranks(codes):
+    x, w, b = projection()
+    assert codes("Attention", x[0], w, b, num_heads=HEADS) == ["ITG2140 x0 must have rank 3, but has rank 2"]
+    assert codes("MultiHeadAttention", x[0], x, x, num_heads=HEADS) == ["ITG2140 x0 must have rank 3 or 5, but has rank 2"]

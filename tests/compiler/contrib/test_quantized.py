@@ -74,6 +74,29 @@ def test_softmax(agrees, opset):
     agrees("QLinearSoftmax", x, scale(0.05), zero, scale(1 / 256), zero, opset=opset, axis=1, quanta=1, constants=(1, 2, 3, 4))
 
 
+def test_mean_and_choice(agrees):
+    zero = np.array(100, np.uint8)
+    data = quanta(2, 3, 4)
+    for keepdims in (0, 1):
+        mean = (data - 100.0).mean(axis=(1, 2), keepdims=bool(keepdims)) * 0.05 / 0.04
+        expected = [np.clip(np.round(mean) + 100, 0, 255).astype(np.uint8)]  # ONNX Runtime's CPU has it not
+        options = {"axes": [1, -1], "keepdims": keepdims}
+        agrees("QLinearReduceMean", data, scale(0.05), zero, scale(0.04), zero, quanta=1, expected=expected, **options)
+    x, y, condition = quanta(2, 3), quanta(3), np.array([[True], [False]])
+    parameters = (scale(0.04), zero)
+    agrees("QLinearWhere", condition, x, scale(0.05), zero, y, scale(0.03), zero, *parameters, quanta=1, constants=(2, 3, 5, 6, 7, 8))
+
+
+@pytest.mark.parametrize("channels_last", [0, 1])
+def test_conv(agrees, channels_last):
+    x, w, zero = quanta(1, 6, 5, 4), weights(6, 2, 3, 3, dtype=np.int8), np.array(100, np.uint8)
+    x = x if channels_last else np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    parameters = (w, rng.uniform(0.01, 0.02, 6).astype(np.float32), np.zeros(6, np.int8), scale(0.5), zero)
+    bias = rng.integers(-500, 500, 6).astype(np.int32)
+    options = {"group": 2, "pads": [1, 1, 1, 1], "channels_last": channels_last}
+    agrees("QLinearConv", x, scale(0.02), zero, *parameters, bias, constants=(1, 2, 3, 4, 5, 6, 7, 8), quanta=1, sizes=(False,), **options)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8])
 def test_conversions(agrees, dtype):
     x, zero = normal(3, 4) * 5, np.array(5, dtype)
