@@ -38,7 +38,7 @@ def test_fused_matmul(agrees, transA, transB, batch):
         return normal(shape[0], 2, shape[1]) if batch else normal(2, *shape)
 
     a, b = operand(3, 4, transA, batch), operand(4, 5, transB, batch)
-    agrees("FusedMatMul", a, b, alpha=0.5, transA=transA, transB=transB, transBatchA=batch, transBatchB=batch)
+    agrees("FusedMatMul", a, b, alpha=0.5, transA=transA, transB=transB, transBatchA=batch, transBatchB=batch, sizes=(bool(transA),))
 
 
 def test_fused_matmul_broadcasts(agrees):
@@ -52,7 +52,7 @@ ACTIVATIONS = [("Relu", {}), ("LeakyRelu", {"activation_alpha": 0.3}), ("HardSig
 
 @pytest.mark.parametrize(("name", "parameters"), [*ACTIVATIONS, ("Tanh", {}), ("Sigmoid", {})])
 def test_fused_gemm(agrees, name, parameters):
-    agrees("FusedGemm", normal(3, 4), normal(5, 4), normal(5), transB=1, alpha=0.7, beta=0.3, activation=name, **parameters)
+    agrees("FusedGemm", normal(3, 4), normal(5, 4), normal(5), transB=1, alpha=0.7, beta=0.3, activation=name, sizes=(True,), **parameters)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_prompt(agrees, packed, rotary):
     options = {} if rotary is None else {"do_rotary": 1, "rotary_interleaved": rotary}
     dims = {**WIDTHS, 0: ("b", "s", "128")} if packed else WIDTHS
     before = past(2, 0)
+    options["sizes"] = (packed,)
     agrees(
         "GroupQueryAttention", *tokens(2, 5, packed=packed), *before, ints([4, 4]), ints(5), *turn, outputs=3, **NAMED, **options, dims=dims
     )

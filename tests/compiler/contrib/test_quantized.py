@@ -58,8 +58,8 @@ def test_concat(agrees):
 def test_average_pool(agrees, channels_last, options):
     x = quanta(1, 6, 5, 3) if channels_last else quanta(1, 3, 6, 5)
     zero = np.array(100, np.uint8)
-    parameters = (x, scale(0.05), zero, scale(0.04), zero)
-    agrees("QLinearAveragePool", *parameters, kernel_shape=[3, 2], channels_last=channels_last, quanta=1, **options)
+    options = {**options, "kernel_shape": [3, 2], "channels_last": channels_last}
+    agrees("QLinearAveragePool", x, scale(0.05), zero, scale(0.04), zero, quanta=1, sizes=(bool(channels_last),), **options)
 
 
 @pytest.mark.parametrize("channels_last", [0, 1])
@@ -113,7 +113,7 @@ def test_dynamic_quantize_matmul(agrees, dtype, columns):
     a, b = normal(2, 3, 6), weights(6, 5, dtype=dtype)
     s = rng.uniform(0.01, 0.1, 5).astype(np.float32) if columns else scale(0.05)
     z = quanta(5, dtype=dtype) if columns else np.array(3, dtype)
-    agrees("DynamicQuantizeMatMul", a, b, s, z, normal(5), rtol=1e-3, atol=1e-3)
+    agrees("DynamicQuantizeMatMul", a, b, s, z, normal(5), rtol=1e-3, atol=1e-3, sizes=(columns,))
     agrees("DynamicQuantizeMatMul", a, b, s, rtol=1e-3, atol=1e-3, sizes=(True,))
 
 
@@ -123,7 +123,7 @@ def test_matmul_integer_to_float(agrees, dtype, columns):
     a, b = quanta(2, 3, 6), weights(6, 5, dtype=dtype)
     s = rng.uniform(0.01, 0.1, 5).astype(np.float32) if columns else scale(0.05)
     z = quanta(5, dtype=dtype) if columns else np.array(3, dtype)
-    agrees("MatMulIntegerToFloat", a, b, scale(0.02), s, np.array(9, np.uint8), z, normal(5), rtol=1e-3, atol=1e-3)
+    agrees("MatMulIntegerToFloat", a, b, scale(0.02), s, np.array(9, np.uint8), z, normal(5), rtol=1e-3, atol=1e-3, sizes=(columns,))
     agrees("MatMulIntegerToFloat", a, b, scale(0.02), s, rtol=1e-3, atol=1e-3, sizes=(True,))
 
 
@@ -140,7 +140,7 @@ def test_qgemm(agrees, bytes_out, transposed):
     c = rng.integers(-500, 500, 5).astype(np.int32)
     out = (scale(0.3), np.array(120, np.uint8)) if bytes_out else ()
     options = {"alpha": 0.75, "transA": transposed, "transB": transposed}
-    agrees("QGemm", a, scale(0.02), np.array(9, np.uint8), b, s, z, c, *out, quanta=1, rtol=1e-3, atol=1e-3, **options)
+    agrees("QGemm", a, scale(0.02), np.array(9, np.uint8), b, s, z, c, *out, quanta=1, rtol=1e-3, atol=1e-3, sizes=(bytes_out,), **options)
 
 
 def test_qgemm_without_c(agrees):
