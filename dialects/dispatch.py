@@ -30,6 +30,7 @@ from xdsl.irdl import (
     ParsePropInAttrDict,
     irdl_op_definition,
     operand_def,
+    opt_prop_def,
     prop_def,
     region_def,
     result_def,
@@ -236,32 +237,49 @@ class EntropyOp(IRDLOperation):
         super().__init__(result_types=[IndexType()])
 
 
+MAX_VALUES = 3
+"""An error's message tells no more values than this."""
+
+
 @irdl_op_definition
 class RequireOp(IRDLOperation):
-    """Ends the run with an error unless the condition holds; stands in the host program."""
+    """Ends the run with an error unless the condition holds; stands in the host program. Values take the places of {} in the message."""
 
     name = "dispatch.require"
     condition = operand_def(i1)
+    values = var_operand_def(IndexType)
     code = prop_def(StringAttr)
     message = prop_def(StringAttr)
     irdl_options = (ParsePropInAttrDict(),)
 
-    def __init__(self, condition: SSAValue, code: str, message: str) -> None:
-        super().__init__(operands=[condition], properties={"code": StringAttr(code), "message": StringAttr(message)})
+    def __init__(self, condition: SSAValue, code: str, message: str, values: Sequence[SSAValue] = ()) -> None:
+        properties = {"code": StringAttr(code), "message": StringAttr(message)}
+        super().__init__(operands=[condition, list(values)], properties=properties)
+
+    @override
+    def verify_(self) -> None:
+        _verify_message(self.message, self.values)
 
 
 @irdl_op_definition
 class AssertOp(IRDLOperation):
-    """Inside a kernel: notes an error code in the run's status unless the condition holds; the kernel goes on, so what follows
-    must stay in bounds all the same."""
+    """Inside a kernel: notes an error in the run's status unless the condition holds; the kernel goes on, so what follows must stay
+    in bounds all the same. Values take the places of {} in the message."""
 
     name = "dispatch.assert"
     condition = operand_def(i1)
+    values = var_operand_def(IndexType)
     code = prop_def(StringAttr)
+    message = opt_prop_def(StringAttr)
     irdl_options = (ParsePropInAttrDict(),)
 
-    def __init__(self, condition: SSAValue, code: str) -> None:
-        super().__init__(operands=[condition], properties={"code": StringAttr(code)})
+    def __init__(self, condition: SSAValue, code: str, message: str = "", values: Sequence[SSAValue] = ()) -> None:
+        properties = {"code": StringAttr(code), **({"message": StringAttr(message)} if message else {})}
+        super().__init__(operands=[condition, list(values)], properties=properties)
+
+    @override
+    def verify_(self) -> None:
+        _verify_message(self.message, self.values)
 
 
 @irdl_op_definition
@@ -344,6 +362,13 @@ class ContractOp(IRDLOperation):
         if len(self.extras) != len(self.extra_maps.data) or len(self.epilogue.block.args) != len(self.extras) + 1:
             raise VerifyException("an epilogue takes the accumulator and one element of each extra")
         _verify_dims([self.result.type], self.result_dims)
+
+
+def _verify_message(message: StringAttr | None, values: Sequence[SSAValue]) -> None:
+    """A message has a place for each value, and there are not too many."""
+    places = message.data.count("{}") if message is not None else 0
+    if places != len(values) or places > MAX_VALUES:
+        raise VerifyException(f"a message with {places} places for {len(values)} values; there may be {MAX_VALUES}")
 
 
 def _verify_dims(types: Sequence[Attribute], dims: Sequence[SSAValue]) -> None:

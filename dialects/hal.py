@@ -32,7 +32,6 @@ from xdsl.irdl import (
     irdl_attr_definition,
     irdl_op_definition,
     operand_def,
-    opt_prop_def,
     prop_def,
     result_def,
     traits_def,
@@ -192,7 +191,8 @@ class EntropyOp(IRDLOperation):
 
 @irdl_op_definition
 class StatusOp(IRDLOperation):
-    """The run's status cell, one i32 that is 0 when the run begins; a kernel that refuses its data writes an error's number there."""
+    """The run's status cells, of i64: the number of an error, 0 when the run begins; which of its checks a kernel that refused its data
+    tells; and up to three values."""
 
     name = "hal.status"
     result = result_def(BufferType)
@@ -205,15 +205,18 @@ class StatusOp(IRDLOperation):
 
 @irdl_op_definition
 class CheckOp(IRDLOperation):
-    """Fails the run if the status cell is not 0: its number is the error's, the op's location names the node."""
+    """Fails the run if the status is not 0: its number is the error's, the op's location names the node.
+
+    messages: one a check of the kernel, in which the status' values take the places of {}; an empty one has a general text.
+    """
 
     name = "hal.check"
-    message = opt_prop_def(StringAttr)
+    messages = prop_def(ArrayAttr[StringAttr])
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "attr-dict"
+    assembly_format = "$messages attr-dict"
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(properties={"message": StringAttr(message)} if message is not None else {})
+    def __init__(self, messages: Sequence[str] = ("",)) -> None:
+        super().__init__(properties={"messages": ArrayAttr([StringAttr(m) for m in messages])})
 
 
 @irdl_op_definition
@@ -234,17 +237,22 @@ class DecodeImageOp(IRDLOperation):
 
 @irdl_op_definition
 class RequireOp(IRDLOperation):
-    """Fails the run unless the condition holds. code: "ITG" and four digits; the op's location names the node."""
+    """Fails the run unless the condition holds. code: "ITG" and four digits; the op's location names the node.
+
+    Values take the places of {} in the message.
+    """
 
     name = "hal.require"
     condition = operand_def(i1)
+    values = var_operand_def(IndexType)
     code = prop_def(StringAttr)
     message = prop_def(StringAttr)
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$condition `,` $code `,` $message attr-dict"
+    assembly_format = "$condition `,` $code `,` $message (`(` $values^ `)`)? attr-dict"
 
-    def __init__(self, condition: SSAValue, code: str, message: str) -> None:
-        super().__init__(operands=[condition], properties={"code": StringAttr(code), "message": StringAttr(message)})
+    def __init__(self, condition: SSAValue, code: str, message: str, values: Sequence[SSAValue] = ()) -> None:
+        properties = {"code": StringAttr(code), "message": StringAttr(message)}
+        super().__init__(operands=[condition, list(values)], properties=properties)
 
     @override
     def verify_(self) -> None:

@@ -37,6 +37,8 @@ FLOAT = BY_NAME["float"]
 STRING = BY_NAME["string"]
 DOUBLE = BY_NAME["double"]
 
+INDEX_OUTSIDE = "index {} is outside of [{}, {})"
+
 Number: TypeAlias = "int | float | bool"
 
 
@@ -457,18 +459,21 @@ class ScalarBuilder:
 
     # -- indices
 
-    def check(self, condition: Scalar, code: str) -> None:
-        """Notes a run-time error unless the condition holds; what follows must stay in bounds all the same."""
-        self.block.add_op(AssertOp(condition.value, code))
+    def check(self, condition: Scalar, code: str, message: str = "", *values: Any) -> None:
+        """Notes a run-time error unless the condition holds; what follows must stay in bounds all the same.
 
-    def wrapped_index(self, i: Scalar, size: Any, code: str = "ITG5001") -> Scalar:
+        values: integers that take the places of {} in the message."""
+        told = [self.cast(self.operand(v, INDEX), INDEX).value for v in values]
+        self.block.add_op(AssertOp(condition.value, code, message, told))
+
+    def wrapped_index(self, i: Scalar, size: Any) -> Scalar:
         """A run-time index made safe: negative counts from the end, out of range notes an error and reads element 0.
 
         Only call it where the indexed dimension is not empty or nothing is read."""
-        i = self.cast(i, INDEX)
-        i = self.select(i < 0, i + size, i)
+        given = self.cast(i, INDEX)
+        i = self.select(given < 0, given + size, given)
         inside = (i >= 0) & (i < size)
-        self.check(inside, code)
+        self.check(inside, "ITG5001", INDEX_OUTSIDE, given, 0 - self.operand(size, INDEX), size)
         return self.select(inside, i, 0)
 
 

@@ -14,6 +14,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import hal
 from ...dialects.lists import ListType
+from ...dialects.dispatch import MAX_VALUES
 from ...passes.verify import check_dominance
 from ..abi import expand
 from ..llvm import Emitter, TargetAttributes
@@ -38,6 +39,7 @@ class HostEmitter(Emitter):
         self.kernels = {name: i for i, name in enumerate(kernels)}
         self.weights = weights
         self._texts: dict[str, str] = {}
+        self._tables: dict[str, str] = {}
         self._buffers = 0
         self._constants = 0
 
@@ -50,6 +52,14 @@ class HostEmitter(Emitter):
         if (name := self._texts.get(text)) is None:
             name = self._texts[text] = f"host.text.{len(self._texts)}"
             self.module_line(constant_text(name, text))
+        return f"@{name}"
+
+    def table(self, texts: Sequence[str]) -> str:
+        """A constant array of the addresses of constants; returns its name."""
+        elements = ", ".join(f"ptr {text}" for text in texts)
+        if (name := self._tables.get(elements)) is None:
+            name = self._tables[elements] = f"host.table.{len(self._tables)}"
+            self.module_line(f"@{name} = private constant [{len(texts)} x ptr] [{elements}], align 8")
         return f"@{name}"
 
     def field(self, struct: str, pointer: str, member: str) -> str:
@@ -214,8 +224,9 @@ def status(e: HostEmitter, op: hal.StatusOp) -> None:
 
 
 def check(e: HostEmitter, op: hal.CheckOp) -> None:
-    message = op.message.data if op.message is not None else "the values it was given are outside of what it is defined for"
-    e.step("check", f", ptr {e.text(about(op, message))}")
+    general = "the values it was given are outside of what it is defined for"
+    texts = [e.text(f"ITG%04d {_template(op, message.data or general)}") for message in op.messages]
+    e.step("check", f", ptr {e.table(texts)}")
 
 
 def decode_image(e: HostEmitter, op: hal.DecodeImageOp) -> None:
@@ -232,10 +243,18 @@ def require(e: HostEmitter, op: hal.RequireOp) -> None:
     go, leave = e.fresh_label("go"), e.fresh_label("leave")
     e.line(f"br i1 {e.value(op.condition)}, label %{go}, label %{leave}")
     e.label(leave)
-    text = e.text(f"{op.code.data} {about(op, op.message.data)}")
-    failed = e.let(f"call i32 @rt.fail(ptr %self, i32 {hal.error_number(op.code.data)}, ptr {text})")
+    text = e.text(f"{op.code.data} {_template(op, op.message.data)}")
+    values = [f"i64 {e.value(v)}" for v in op.values] + ["i64 0"] * (MAX_VALUES - len(op.values))
+    failed = e.let(f"call i32 @rt.fail(ptr %self, i32 {hal.error_number(op.code.data)}, ptr {text}, {', '.join(values)})")
     e.line(f"ret i32 {failed}")
     e.label(go)
+
+
+def _template(op: Operation, message: str) -> str:
+    """The node and a message as snprintf takes them: with places for 64-bit numbers."""
+    node = hal.node_name(op).replace("%", "%%")
+    text = message.replace("%", "%%").replace("{}", "%lld")
+    return f'"{node}": {text}' if node else text
 
 
 HANDLERS: dict[type[Operation], Callable[[Any, Any], None]] = {

@@ -66,7 +66,6 @@ _STRUCTS = {
 MEMBERS_HERE = {**MEMBERS, **{name: tuple(members) for name, members in _STRUCTS.items()}}
 
 _TEXTS = {
-    "say.text": "%s",
     "say.create": "no instance: ITG5010 is no memory, ITG5011 a device that failed or is too old, ITG5012 that the weights are missing",
     "say.counts": "ITG5502 run: %d inputs and %d outputs are given, the model has %d and %d",
     "say.type": 'ITG5503 input "%s": element type %d is given, the model takes %d (%s)',
@@ -80,7 +79,6 @@ _TEXTS = {
     "say.memory": "ITG5010 device %s: cannot take %lld bytes: %s",
     "say.device": "ITG5011 device %s failed in %s: %s",
     "say.entropy": "ITG5013 the system gives no random numbers",
-    "say.check": "ITG%04d %s",
     "say.string": 'ITG5507 input "%s": string %lld has %lld bytes, but no data',
     "say.items": 'ITG5505 input "%s": %lld items are given, it takes %lld to %lld',
     "say.pair": 'ITG5505 input "%s": a map has %lld keys, but %lld values',
@@ -246,7 +244,7 @@ take.one:
 reset:
   %status.at = FIELD(instance, %self, status)
   %status = load ptr, ptr %status.at, align 8
-  %filled = CALL(fill, %device, ptr %status, i64 0, i32 0, i64 4)
+  %filled = CALL(fill, %device, ptr %status, i64 0, i32 0, i64 40)
   %reset.failed = call i32 @rt.expect(ptr %self, i32 %filled, ptr @step.fill)
   %unset = icmp ne i32 %reset.failed, 0
   br i1 %unset, label %end, label %work

@@ -4,10 +4,10 @@
 """
 
 ERRORS = """
-; Sets the error to a whole text; returns the status given, so that callers can `ret` it.
-define internal i32 @rt.fail(ptr %self, i32 %status, ptr %text) #1 {
+; Sets the error to a text with places for three numbers at most; returns the status given, so that callers can `ret` it.
+define internal i32 @rt.fail(ptr %self, i32 %status, ptr %text, i64 %first, i64 %second, i64 %third) #1 {
   %error = FIELD(instance, %self, error)
-  %n = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %error, i64 $ERROR_BYTES, ptr @say.text, ptr %text)
+  %n = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %error, i64 $ERROR_BYTES, ptr %text, i64 %first, i64 %second, i64 %third)
   ret i32 %status
 }
 
@@ -174,29 +174,40 @@ define internal i32 @rt.entropy(ptr %self, ptr %target) #1 {
 done:
   ret i32 0
 bad:
-  %status = call i32 @rt.fail(ptr %self, i32 5013, ptr @say.entropy)
+  %status = call i32 @rt.fail(ptr %self, i32 5013, ptr @say.entropy, i64 0, i64 0, i64 0)
   ret i32 %status
 }
 
-; Fails with the number in the status cell, if it is one. text: what follows the code in the message.
-define internal i32 @rt.check(ptr %self, ptr %text) #1 {
-  %cell = alloca i32, align 4
+; Fails with the number in the status, if it is one. texts: those of the kernel's checks, with places for the number and the values.
+define internal i32 @rt.check(ptr %self, ptr %texts) #1 {
+  %cells = alloca [5 x i64], align 8
   %buffer.at = FIELD(instance, %self, status)
   %buffer = load ptr, ptr %buffer.at, align 8
-  %read = call i32 @rt.read(ptr %self, ptr %buffer, i64 0, ptr %cell, i64 4)
+  %read = call i32 @rt.read(ptr %self, ptr %buffer, i64 0, ptr %cells, i64 40)
   %lost = icmp ne i32 %read, 0
   br i1 %lost, label %bad, label %look
 bad:
   ret i32 %read
 look:
-  %status = load i32, ptr %cell, align 4
+  %number = load i64, ptr %cells, align 8
+  %status = trunc i64 %number to i32
   %good = icmp eq i32 %status, 0
   br i1 %good, label %done, label %refused
 done:
   ret i32 0
 refused:
   %error = FIELD(instance, %self, error)
-  %n = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %error, i64 $ERROR_BYTES, ptr @say.check, i32 %status, ptr %text)
+  %which.at = getelementptr i64, ptr %cells, i64 1
+  %which = load i64, ptr %which.at, align 8
+  %text.at = getelementptr ptr, ptr %texts, i64 %which
+  %text = load ptr, ptr %text.at, align 8
+  %first.at = getelementptr i64, ptr %cells, i64 2
+  %first = load i64, ptr %first.at, align 8
+  %second.at = getelementptr i64, ptr %cells, i64 3
+  %second = load i64, ptr %second.at, align 8
+  %third.at = getelementptr i64, ptr %cells, i64 4
+  %third = load i64, ptr %third.at, align 8
+  %n = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %error, i64 $ERROR_BYTES, ptr %text, i32 %status, i64 %first, i64 %second, i64 %third)
   ret i32 %status
 }
 """

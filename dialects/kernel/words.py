@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from xdsl.dialects import arith, math
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
-from ..dispatch import AssertOp
+from ..dispatch import MAX_VALUES, AssertOp
 from .expressions import Expressions
 from .types import BOOL, INT, ScalarType
 from .values import ArrayRef, Const, Thing, TypeRef, Value
@@ -151,14 +151,32 @@ def _local(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> Thi
 
 
 def _check(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> Thing:
-    _expect(code, node, arguments, 2)
-    condition, error = arguments
+    if len(arguments) < 2:
+        code.fail("ITG6007", node, f"check takes 2 arguments or more, not {len(arguments)}")
+    condition, error, *told = arguments
     if not isinstance(error, Const) or not isinstance(error.value, str):
         code.fail("ITG6008", node, f"{error} is not an error code", 'As in check(n > 0, "ITG5001").')
+    message, values = _told(code, node, told)
     if isinstance(condition, Const) and condition.value:
         return Const(None)
-    code.ops.append(AssertOp(code.truth(code.value(condition, node)), error.value))
+    code.ops.append(AssertOp(code.truth(code.value(condition, node)), error.value, message, values))
     return Const(None)
+
+
+def _told(code: Expressions, node: ast.Call, told: Sequence[Thing]) -> tuple[str, list[SSAValue]]:
+    """The message of a check and the values that take its places."""
+    if not told:
+        return "", []
+    message, *things = told
+    if not isinstance(message, Const) or not isinstance(message.value, str):
+        code.fail("ITG6008", node, f"{message} is no message", 'As in check(k < n, "ITG5001", "{} is not below {}", k, n).')
+    if message.value.count("{}") != len(things) or len(things) > MAX_VALUES:
+        places = message.value.count("{}")
+        code.fail("ITG6007", node, f"{places} places for {len(things)} values", f"A message tells at most {MAX_VALUES}, one for each {{}}.")
+    values = [code.value(thing, node) for thing in things]
+    if any(not v.type.is_integer for v in values):
+        code.fail("ITG6005", node, "a message tells integers only", "Convert first, as in int(..).")
+    return message.value, [code.convert(v, INT).ssa for v in values]
 
 
 def _range(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> Thing:

@@ -6,7 +6,7 @@ is allocated where it is made. Loop-carried tensors of fixed size live in one bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -35,7 +35,7 @@ class Bufferize(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         main = next(f for f in op.ops if isinstance(f, func.FuncOp) and f.sym_name.data == "main")
-        checked = {f.sym_name.data for f in op.ops if isinstance(f, func.FuncOp) and CHECKED in f.attributes}
+        checked = {f.sym_name.data: f.attributes[CHECKED] for f in op.ops if isinstance(f, func.FuncOp) and CHECKED in f.attributes}
         new = _Bufferizer(main, checked).run()
         op.body.block.insert_op_before(new, main)
         main.detach()
@@ -58,7 +58,7 @@ class _Slot:
 
 
 class _Bufferizer:
-    def __init__(self, main: func.FuncOp, checked: set[str]) -> None:
+    def __init__(self, main: func.FuncOp, checked: Mapping[str, Attribute]) -> None:
         self.main = main
         self.checked = checked
         self.entry = Block()
@@ -331,7 +331,8 @@ class _Bufferizer:
         self.values[op.result] = self.emit(hal.EntropyOp())
 
     def _require(self, op: dispatch.RequireOp) -> None:
-        self.emit(hal.RequireOp(self.values[op.condition], op.code.data, op.message.data))
+        values = [self.values[v] for v in op.values]
+        self.emit(hal.RequireOp(self.values[op.condition], op.code.data, op.message.data, values))
 
     def _call(self, op: dispatch.CallOp) -> None:
         for out in op.outs:
@@ -343,7 +344,7 @@ class _Bufferizer:
         constants = [self.values[c] for c in op.constants]
         self.emit(hal.DispatchOp(name, self.values[op.workgroups], buffers, constants))
         if name in self.checked:
-            self.emit(hal.CheckOp())
+            self.emit(hal.CheckOp.create(properties={"messages": self.checked[name]}))
 
     def _make(self, storage: Storage) -> SSAValue:
         """The buffer of a storage: its place in the arena, memory taken before the loop around it, or a fresh allocation."""

@@ -235,9 +235,10 @@ class Lowering:
         element = b.wrap(self.emit(tensor.ExtractOp(x.value, indices, storage(x.type))), x.type)
         return b.cast(element, INDEX) if x.type.is_integer else element
 
-    def require(self, condition: SSAValue, code: str, message: str) -> None:
-        """Ends the run with this error unless the host condition (an i1) holds."""
-        self.emit(dispatch.RequireOp(condition, code, message))
+    def require(self, condition: SSAValue, code: str, message: str, *values: SSAValue) -> None:
+        """Ends the run with this error unless the host condition (an i1) holds; index values take the places of {} in the message."""
+        # A message without values may hold names of the model, whatever these are.
+        self.emit(dispatch.RequireOp(condition, code, message if values else message.replace("{}", "{ }"), values))
 
     # -- tensors
 
@@ -318,7 +319,7 @@ class Lowering:
         s = ScalarBuilder(self.block)
         here = s.wrap(self.dim(d), INDEX)
         held = here.equals(1) | here.equals(s.wrap(self.dim(extent), INDEX))
-        self.require(held.value, "ITG5006", f"a dimension of {d} cannot be broadcast to {extent}")
+        self.require(held.value, "ITG5006", "a dimension of {} cannot be broadcast to {}", self.dim(d), self.dim(extent))
 
     # -- bodies
 

@@ -23,6 +23,9 @@ from .registry import lower
 from .rounds import Rounds, as_shape, tied
 from .trace import Index
 
+MAX_ROUNDS = 2**31
+"""Of a loop without a trip count; a round takes some 50 ns at least, so that all of them take minutes."""
+
 
 @lower(IfOp)
 def if_(b: Lowering, op: IfOp, cond: Tensor) -> tuple[Tensor | List, ...]:
@@ -249,6 +252,8 @@ def loop(b: Lowering, op: LoopOp, max_trips: Tensor | None, cond: Tensor | None,
             v.enter(state)
         lower_block(b, op.block("body"))
         again, *inner = op.yielded("body")
+        if trips is None or _is_no_bound(b, op):
+            _require_an_end(b, state[Rounds.COUNT])
         following = _finish_round(b, state, inner, variables, stacks)
         if going is not None and watched:
             following[going] = b.host_scalar(b.values[again]).value
@@ -256,6 +261,18 @@ def loop(b: Lowering, op: LoopOp, max_trips: Tensor | None, cond: Tensor | None,
 
     state = rounds.run(goes_on, body)
     return tuple(part.leave(state) for part in (*variables, *stacks))
+
+
+def _is_no_bound(b: Lowering, op: LoopOp) -> bool:
+    """Whether the trip count is such as exporters write where there is none."""
+    known = b.shapes.ints(op.max_trips)
+    return known is not None and known[0] >= 1 << 62
+
+
+def _require_an_end(b: Lowering, rounds: SSAValue) -> None:
+    """Without a trip count only the body can end a loop: one that never does so ends with an error, not with the process."""
+    below = b.emit(arith.CmpiOp(rounds, b.dim(MAX_ROUNDS), "slt"))
+    b.require(below, "ITG5009", "the loop has no trip count, and has not ended in round {}", rounds)
 
 
 def _starts(b: Lowering, op: LoopOp, cond: Tensor | None) -> SSAValue:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-from xdsl.dialects import math
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import IntegerAttr
 
 from ...dialects.kernel import Array, Out, copysign, inline, isinf, isnan, kernel
 from ...dialects.onnx import elementwise as ops
@@ -86,7 +87,15 @@ def _(s: ScalarBuilder, op: OnnxOp, x: Scalar, y: Scalar) -> Scalar:
 
 @scalar(ops.DivOp)
 def _(s: ScalarBuilder, op: OnnxOp, x: Scalar, y: Scalar) -> Scalar:
+    _require_divisor(s, x, y)
     return x / y
+
+
+def _require_divisor(s: ScalarBuilder, x: Scalar, y: Scalar) -> None:
+    """Notes an error where an integer is divided by 0; constants are known to be none."""
+    known = y.value.owner.value if isinstance(y.value.owner, arith.ConstantOp) else None
+    if y.type.is_integer and not (isinstance(known, IntegerAttr) and known.value.data):
+        s.check(y.differs(0), "ITG5008", "{} is divided by 0", x)
 
 
 @scalar(ops.BitShiftOp)
@@ -160,7 +169,13 @@ def mod(b: Lowering, op: ops.ModOp, x: Tensor, y: Tensor) -> Tensor:
     shape, truncated = b.shapes.of(op.c), bool(op.attr("fmod"))
     if x.type.is_float:
         return _float_remainder(b, x, y, shape, truncated)
-    return b.compute(shape, x.type, lambda *i: (b.s.rem if truncated else b.s.floormod)(x.at(i), y.at(i)), doc="Mod")
+
+    def element(*i: Any) -> Scalar:
+        left, right = x.at(i), y.at(i)
+        _require_divisor(b.s, left, right)
+        return (b.s.rem if truncated else b.s.floormod)(left, right)
+
+    return b.compute(shape, x.type, element, doc="Mod")
 
 
 def _float_remainder(b: Lowering, x: Tensor, y: Tensor, shape: Shape, truncated: bool) -> Tensor:

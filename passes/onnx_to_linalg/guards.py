@@ -14,20 +14,20 @@ def require_at_most(b: Lowering, small: Dim, large: Dim, what: str) -> None:
     """Ends the run with ITG5004 where a size is larger than it may be; known sizes are the shape inference's business."""
     if non_negative(large - small):
         return
-    _require(b, small, large, "ITG5004", f"{_named(what, small)} must be at most {large}")
+    _require(b, small, large, "ITG5004", f"{_named(what, small)} is {{}}, but must be at most {{}}", small, large)
 
 
 def require_equal(b: Lowering, found: Dim, expected: Dim, what: str) -> None:
     """Ends the run with ITG5002 where a size is not what it must be."""
     if found != expected:
-        b.require(_host(b, found).equals(_host(b, expected)).value, "ITG5002", f"{what} must be {expected}")
+        b.require(_host(b, found).equals(_host(b, expected)).value, "ITG5002", f"{what} is {{}}, but must be {{}}", b.dim(found), b.dim(expected))
 
 
 def require_sizes(b: Lowering, dims: Sequence[Dim], what: str) -> None:
     """Ends the run with ITG5004 where a size read from a tensor is negative."""
     for d in dims:
         if not non_negative(d):
-            _require(b, 0, d, "ITG5004", f"{_named(what, d)} must not be negative")
+            _require(b, 0, d, "ITG5004", f"{_named(what, d)} is {{}}, but must not be negative", d)
 
 
 def require_not_zero(b: Lowering, d: Dim, what: str) -> None:
@@ -52,7 +52,8 @@ def require_axes(b: Lowering, axes: Sequence[Dim], count: Dim, rank: int) -> Non
     for k, a in enumerate(found):
         held = a.b.all([a >= 0, a < rank, *(a.differs(other) for other in found[:k])])
         held = held if isinstance(count, int) else held | (_host(b, count) <= k)
-        b.require(held.value, "ITG5030", f"axis {k} of those read must be one of {rank} and be named once")
+        message = f"axis {k} of those read is {{}}, but must be one of {rank} and be named once"
+        b.require(held.value, "ITG5030", message, b.dim(axes[k]))
 
 
 def require_same_count(b: Lowering, source: Shape, target: Shape) -> None:
@@ -60,8 +61,8 @@ def require_same_count(b: Lowering, source: Shape, target: Shape) -> None:
     total, found = product(source), product(target)
     if total == found:
         return
-    message = f"cannot view {show(source)} as {show(target)}: the numbers of elements differ"
-    b.require(_host(b, total).equals(_host(b, found)).value, "ITG5005", message)
+    message = f"cannot view {_plain(show(source))} as {_plain(show(target))}: {{}} elements are not {{}}"
+    b.require(_host(b, total).equals(_host(b, found)).value, "ITG5005", message, b.dim(total), b.dim(found))
 
 
 def require_broadcast(b: Lowering, dims: Sequence[Dim], target: Shape) -> None:
@@ -69,7 +70,7 @@ def require_broadcast(b: Lowering, dims: Sequence[Dim], target: Shape) -> None:
     for d, goal in zip(reversed(dims), reversed(target), strict=False):
         if d not in (1, goal):
             held = _host(b, d).equals(1) | _host(b, d).equals(_host(b, goal))
-            b.require(held.value, "ITG5006", f"a dimension of {d} cannot be broadcast to {goal}")
+            b.require(held.value, "ITG5006", "a dimension of {} cannot be broadcast to {}", b.dim(d), b.dim(goal))
 
 
 def require_elements(b: Lowering, d: Dim, needed_for: Dim, what: str) -> None:
@@ -82,11 +83,16 @@ def require_elements(b: Lowering, d: Dim, needed_for: Dim, what: str) -> None:
 
 def _named(what: str, d: Dim) -> str:
     """What a message calls a size: with its expression where that says something, which symbols of data do not."""
-    return what if "%" in str(d) else f"{what} ({d})"
+    return what if "%" in str(d) else f"{what} ({_plain(str(d))})"
 
 
-def _require(b: Lowering, small: Dim, large: Dim, code: str, message: str) -> None:
-    b.require((_host(b, small) <= _host(b, large)).value, code, message)
+def _plain(text: str) -> str:
+    """A dimension's text where {} stands for a value: names come from the model."""
+    return text.replace("{}", "{ }")
+
+
+def _require(b: Lowering, small: Dim, large: Dim, code: str, message: str, *told: Dim) -> None:
+    b.require((_host(b, small) <= _host(b, large)).value, code, message, *(b.dim(d) for d in told))
 
 
 def _host(b: Lowering, d: Dim) -> Scalar:

@@ -32,7 +32,7 @@ def wrapped(index, size):
     if at < 0:
         at += size
     inside = at >= 0 and at < size
-    check(inside, "ITG5001")
+    check(inside, "ITG5001", "index {} is outside of [{}, {})", int(index), -size, size)
     return at, inside
 
 
@@ -273,7 +273,7 @@ def write_positions(cache: Array, update: Array, starts: Array | None, y: Out, c
         if starts is not None:
             start = starts[n]
         fits = start >= 0 and (circular or start <= size - steps) and steps <= size
-        check(fits, "ITG5001")
+        check(fits, "ITG5001", "{} positions from {} on do not fit into {}", steps, start, size)
         if fits:
             for o in range(cache.shape[1]):
                 for s in range(steps):

@@ -61,5 +61,6 @@ def _class(b: Lowering, label: Scalar, scores: Tensor, ignored: int | None) -> S
     """The label as an index of a class; one that is out of range and not ignored is an error of the run."""
     c = b.s.cast(label, INDEX)
     inside = (c >= 0) & (c < b.index(scores.shape[1]))
-    b.s.check(inside if ignored is None else inside | label.equals(ignored), "ITG5001")
+    known = inside if ignored is None else inside | label.equals(ignored)
+    b.s.check(known, "ITG5001", "class {} is outside of [0, {})", label, b.index(scores.shape[1]))
     return b.s.select(inside, c, 0)

@@ -154,8 +154,10 @@ def _operands(b: Lowering, op: OnnxOp) -> list[Any]:
 
 def _check_relation(b: Lowering, relation: Any) -> None:
     s = ScalarBuilder(b.block)
-    same = s.wrap(b.dim(relation.a), INDEX).equals(s.wrap(b.dim(relation.b), INDEX))
-    b.require(same.value, "ITG5002", f"{relation.what} must be equal ({relation.a} and {relation.b})")
+    found = b.dim(relation.a), b.dim(relation.b)
+    same = s.wrap(found[0], INDEX).equals(s.wrap(found[1], INDEX))
+    names = f" ({relation.a} and {relation.b})".replace("{}", "{ }")
+    b.require(same.value, "ITG5002", f"{relation.what} must be equal, but are {{}} and {{}}{names}", *found)
 
 
 def _bind_arguments(b: Lowering, source: Block, body: Block) -> None:
@@ -184,8 +186,10 @@ def _tie_symbol(b: Lowering, d: SymDim, here: SSAValue, argument: SSAValue, axis
         b.define_symbol(str(d), here)
         return
     s = ScalarBuilder(b.block)
-    same = s.wrap(here, INDEX).equals(s.wrap(b.dim(d), INDEX))
-    b.require(same.value, "ITG5003", f"dimension {axis} of input {argument.name_hint} must equal {d}")
+    expected = b.dim(d)
+    same = s.wrap(here, INDEX).equals(s.wrap(expected, INDEX))
+    name = str(d).replace("{}", "{ }")
+    b.require(same.value, "ITG5003", f"dimension {axis} of input {argument.name_hint} is {{}}, but must equal {name}, {{}}", here, expected)
 
 
 def _argument_types(block: Block, shapes: Shapes, problems: list[IntaglioError]) -> list[TensorType | ListType]:

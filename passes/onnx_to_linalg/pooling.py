@@ -205,7 +205,7 @@ def max_unpool(x: Array, indices: Array, y: Out):
     for i in range(x.size):
         at = indices.flat[i]
         inside = at >= 0 and at < y.size
-        check(inside, "ITG5001")
+        check(inside, "ITG5001", "index {} is outside of [0, {})", at, y.size)
         if inside:
             y.flat[at] = x.flat[i]
 
@@ -261,7 +261,7 @@ def roi_align(x: Array, rois: Array, batch: Array, scale: Array, y: Out, half_pi
     for r in range(y.shape[0]):
         n = batch[r]
         known = n >= 0 and n < x.shape[0]
-        check(known, "ITG5001")
+        check(known, "ITG5001", "the image {} of a region is outside of [0, {})", n, x.shape[0])
         if not known:
             n = 0
         start_x, start_y = cast(rois[r, 0], one) * scale[0] - half, cast(rois[r, 1], one) * scale[0] - half
@@ -315,7 +315,7 @@ def max_roi_pool(x: Array, rois: Array, y: Out, scale: float):
     for r in range(y.shape[0]):
         n = int(f32(rois[r, 0]))
         known = n >= 0 and n < x.shape[0]
-        check(known, "ITG5001")
+        check(known, "ITG5001", "the image {} of a region is outside of [0, {})", n, x.shape[0])
         left, top = nearest(f32(rois[r, 1]) * scale), nearest(f32(rois[r, 2]) * scale)
         width = max(nearest(f32(rois[r, 3]) * scale) - left + 1, 1)
         height = max(nearest(f32(rois[r, 4]) * scale) - top + 1, 1)

@@ -312,7 +312,7 @@ def run_along(x: Array, axis: Array, y: Out, total: bool, exclusive: bool, rever
     k = int(axis.flat[0])
     if k < 0:
         k += x.rank
-    check(k >= 0 and k < x.rank, "ITG5031")
+    check(k >= 0 and k < x.rank, "ITG5031", "axis {} is outside of [{}, {})", int(axis.flat[0]), -x.rank, x.rank)
     if x.size == 0 or k < 0 or k >= x.rank:
         return
     n = 0

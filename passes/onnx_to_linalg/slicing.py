@@ -128,11 +128,11 @@ def plan_slice(x: Array, starts: Array, ends: Array, axes: Array | None, steps: 
         if axis < 0:
             axis += x.rank
         known = axis >= 0 and axis < x.rank
-        check(known, "ITG5001")
+        check(known, "ITG5001", "axis {} is outside of [{}, {})", int(axes[n]), -x.rank, x.rank)
         step = 1
         if steps is not None:
             step = int(steps[n])
-        check(step != 0, "ITG5004")
+        check(step != 0, "ITG5004", "a step must not be 0")
         if known and step != 0:
             size = plan[2, axis]
             first, last = int(starts[n]), int(ends[n])
@@ -352,7 +352,7 @@ def reverse_sequence(b: Lowering, op: ops.ReverseSequenceOp, x: Tensor, lengths:
     def element(*i: Any) -> Any:
         length = b.s.cast(lengths[i[batch]], INDEX)
         fits = (length >= 0) & (length <= b.index(x.shape[time]))
-        b.s.check(fits, "ITG5001")
+        b.s.check(fits, "ITG5001", "a sequence of length {} on an axis of {}", length, b.index(x.shape[time]))
         turned = fits & (i[time] < length)
         places = list(i)
         places[time] = b.s.select(turned, length - 1 - i[time], b.s.operand(i[time], INDEX))

@@ -96,7 +96,7 @@ def count_steps(start: Array, limit: Array, delta: Array, count: Out):
     step = f64(delta.flat[0])
     steps = (f64(limit.flat[0]) - f64(start.flat[0])) / step
     finite = steps - steps == 0.0
-    check(finite and steps < 1e15, "ITG5004")
+    check(finite and steps < 1e15, "ITG5004", "delta is 0, or there are too many numbers up to limit")
     if finite and steps > 0.0 and steps < 1e15:
         count[0] = int(ceil(steps))
 

@@ -11,6 +11,7 @@ import intaglio
 import numpy as np
 import onnx
 import pytest
+from intaglio.passes.onnx_to_linalg import control
 from onnx import TensorProto, helper
 
 Graph = Callable[..., onnx.ModelProto]
@@ -18,10 +19,11 @@ Session = Callable[[onnx.ModelProto], intaglio.InferenceSession]
 F32, I64, BOOL = np.float32, TensorProto.INT64, TensorProto.BOOL
 
 
-def ends(session: intaglio.InferenceSession, *codes: str, node: str | None = "the_node", **feeds: Any) -> None:
+def ends(session: intaglio.InferenceSession, *codes: str, node: str | None = "the_node", says: str = "", **feeds: Any) -> None:
     with pytest.raises(intaglio.IntaglioError) as caught:
         session.run(None, feeds)
     told = str(caught.value)
+    assert says in told
     assert caught.value.code in codes, told
     assert caught.value.hint, told
     assert node is None or caught.value.node == node, told
@@ -155,13 +157,22 @@ def test_empty_axes(session: Session, graph: Graph) -> None:
 @pytest.mark.parametrize("kind", ["INT8", "INT32", "INT64", "UINT8", "UINT64"])
 @pytest.mark.parametrize("op_type", ["Div", "Mod"])
 def test_integer_division_by_zero(session: Session, graph: Graph, op_type: str, kind: str) -> None:
-    """The specification leaves the quotient open; the process must live, and the other elements be right."""
     number = getattr(TensorProto, kind)
     made = session(graph([make(op_type, "a b")], {"a": (number, [4]), "b": (number, [4])}))
     dtype = helper.tensor_dtype_to_np_dtype(number)
     least = np.iinfo(dtype).min
-    a, b = np.array([7, least, 0, 6], dtype), np.array([0, least and -1, 0, 3]).astype(dtype)
+    a, b = np.array([7, least, 0, 6], dtype), np.array([1, least and -1, 5, 3]).astype(dtype)
+    b[1] = b[1] or 1
+    wrong = b.copy()
+    wrong[3] = 0
+    ends(made, "ITG5008", says="6 is divided by 0", a=a, b=wrong)
     assert made.run(None, {"a": a, "b": b})[0][3] == (2 if op_type == "Div" else 0)
+
+
+def test_division_by_a_constant(session: Session, graph: Graph) -> None:
+    for by in (np.array(0), np.array([2, 0])):
+        made = session(graph([make("Div", "a b")], {"a": (I64, [2])}, {"b": by}))
+        ends(made, "ITG5008", a=np.array([4, 6]))
 
 
 def test_floats_that_are_no_integers(session: Session, graph: Graph) -> None:
@@ -187,3 +198,51 @@ def test_a_loop_is_bounded_by_its_trip_count(session: Session, graph: Graph) -> 
     made = session(graph([loop("m")], {"x": [], "m": (I64, [])}, {"go": np.array(True), "one": np.array(1, F32)}))
     for trips, expected in ((5, 5), (0, 0), (-3, 0), (-(2**63), 0)):
         assert made.run(None, {"x": np.array(0, F32), "m": np.array(trips)})[0] == expected
+
+
+def test_a_loop_that_never_ends(session: Session, graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "MAX_ROUNDS", 1000)
+    for bound in ({}, {"m": np.array(2**63 - 1)}):
+        made = session(graph([loop("m" if bound else "")], {"x": []}, {"go": np.array(True), "one": np.array(1, F32), **bound}))
+        ends(made, "ITG5009", says="not ended in round 1000", x=np.array(0, F32))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "says", "feeds"),
+    [
+        (make("Gather", "x i"), "index 7 is outside of [-3, 3)", {"x": np.zeros(3, F32), "i": np.array([1, 7, 9])}),
+        (make("Gather", "x i"), "index -4 is outside of [-3, 3)", {"x": np.zeros((3, 8), F32), "i": np.array([-4])}),
+        (make("GatherElements", "x i"), "index -9 is outside of [-3, 3)", {"x": np.zeros(3, F32), "i": np.array([0, -9], np.int32)}),
+        (make("GatherND", "x i"), "index 5 is outside of [-4, 4)", {"x": np.zeros((3, 4), F32), "i": np.array([[0, 5]])}),
+        (make("ScatterElements", "x i u"), "index 3 is outside", {"x": np.zeros(3, F32), "i": np.array([3]), "u": np.zeros(1, F32)}),
+        (make("ScatterND", "x i u"), "index 6 is outside", {"x": np.zeros(3, F32), "i": np.array([[6]]), "u": np.zeros(1, F32)}),
+        (make("Reshape", "x s"), "6 elements are not 8", {"x": np.zeros(6, F32), "s": np.array([4, 2])}),
+        (make("Add", "x z"), "a dimension of 4 cannot be broadcast to 3", {"x": np.zeros(3, F32), "z": np.zeros(4, F32)}),
+        (make("TopK", "x k"), "is 5, but must be at most 4", {"x": np.zeros(4, F32), "k": np.array([5])}),
+        (make("ReverseSequence", "x n"), "a sequence of length 9", {"x": np.zeros((2, 2), F32), "n": np.array([1, 9])}),
+        (make("CumSum", "x a"), "axis 4 is outside of [-1, 1)", {"x": np.zeros(3, F32), "a": np.array(4)}),
+        (
+            make("NegativeLogLikelihoodLoss", "x t"),
+            "class 5 is outside of [0, 3)",
+            {"x": np.zeros((2, 3), F32), "t": np.array([0, 5])},
+        ),
+    ],
+)
+def test_the_message_tells_the_value(session: Session, graph: Graph, nodes: onnx.NodeProto, says: str, feeds: dict[str, Any]) -> None:
+    inputs = {
+        n: (helper.np_dtype_to_tensor_dtype(x.dtype), [f"{n}{d}" for d in range(x.ndim)] if x.dtype == F32 else x.shape)
+        for n, x in feeds.items()
+    }
+    ends(session(graph([nodes], inputs)), "ITG5001", "ITG5004", "ITG5005", "ITG5006", "ITG5031", says=says, **feeds)
+
+
+def test_the_first_of_several_errors_is_told(session: Session, graph: Graph) -> None:
+    made = session(graph([make("Gather", "x i")], {"x": [3], "i": (I64, ["n"])}))
+    ends(made, "ITG5001", says="index 9 is", x=np.zeros(3, F32), i=np.array([0, 9, 8, 7]))
+
+
+def test_names_with_places_for_numbers(session: Session, graph: Graph) -> None:
+    """Whatever a node or a dimension is called, the message shows it as it is."""
+    node = helper.make_node("Gather", ["x", "i"], ["y"], name="100% {} %s %lld")
+    made = session(graph([node], {"x": ["a{}%d"], "i": (I64, ["n"])}))
+    ends(made, "ITG5001", node="100% {} %s %lld", says="index 7 is outside of [-3, 3)", x=np.zeros(3, F32), i=np.array([7]))

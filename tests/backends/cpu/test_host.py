@@ -212,30 +212,55 @@ def test_a_requirement_that_fails_names_node_and_code(compile_program):
 
 
 CHECKED = """
-func.func @checked(%x: memref<?xf32>, %status: memref<?xi32>, %begin: index, %end: index) attributes {"dispatch.kernel" = 1 : i64} {
+func.func @checked(%x: memref<?xf32>, %status: memref<?xi64>, %begin: index, %end: index) attributes {"dispatch.kernel" = 1 : i64} {
   %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %two = arith.constant 2 : index
   %limit = arith.constant 5.0 : f32
   %v = memref.load %x[%zero] : memref<?xf32>
   %bad = arith.cmpf ogt, %v, %limit : f32
   scf.if %bad {
-    %code = arith.constant 5321 : i32
-    memref.store %code, %status[%zero] : memref<?xi32>
+    %code = arith.constant 5321 : i64
+    %which = arith.constant 1 : i64
+    %value = arith.constant -77 : i64
+    memref.store %code, %status[%zero] : memref<?xi64>
+    memref.store %which, %status[%one] : memref<?xi64>
+    memref.store %value, %status[%two] : memref<?xi64>
   }
   func.return
 }
 """
 
 
-def test_the_status_cell_fails_the_run_once(compile_program):
-    source = CHECKED + main("""
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        ('["other", "{} is out of range, 100%"]', "-77 is out of range, 100%"),
+        ('["other", ""]', "the values it was given are outside of what it is defined for"),
+    ],
+)
+def test_the_status_fails_the_run_once(compile_program, messages, told):
+    source = CHECKED + main(f"""
       %status = hal.status
       hal.dispatch @checked workgroups(%one) buffers(%x, %status) constants()
-      hal.check {message = "an index is out of range"} loc("gather")
+      hal.check {messages} loc("gather %d")
       func.return %x, %n : !hal.buffer, index
     """)
     session = compile_program(source).session()
-    with pytest.raises(IntaglioError, match=r'^ITG5321 "gather": an index is out of range$'):
+    with pytest.raises(IntaglioError, match=rf'^ITG5321 "gather %d": {told}$'):
         session.run(None, {"x": floats(6)})
+    assert session.run(None, {"x": floats(5)})[0] == 5
+
+
+def test_a_requirement_tells_its_values(compile_program):
+    source = main("""
+      %few = arith.cmpi slt, %n, %two : index
+      hal.require %few, "ITG5321", "{} is not below {}"(%n, %two) loc("node")
+      func.return %x, %n : !hal.buffer, index
+    """.replace("%few =", "%two = arith.constant 2 : index\n %few =", 1))
+    session = compile_program(source).session()
+    with pytest.raises(IntaglioError, match=r'^ITG5321 "node": 3 is not below 2$'):
+        session.run(None, {"x": floats(1, 2, 3)})
     assert session.run(None, {"x": floats(5)})[0] == 5
 
 

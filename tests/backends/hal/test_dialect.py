@@ -22,11 +22,12 @@ func.func @main(%x: !hal.buffer, %n: index) -> (!hal.buffer, index) attributes {
   hal.copy %s, %arena, %n
   %v = hal.read %t[%one] : f32
   hal.write %t[%one], %v : f32
-  hal.check loc("node")
-  hal.check {message = "m"}
+  hal.check [""] loc("node")
+  hal.check ["m", "{} and {}"]
   %image, %height, %width = hal.decode_image %x, %n
   %ok = arith.constant true
   hal.require %ok, "ITG2103", "no"
+  hal.require %ok, "ITG2103", "not {}"(%one)
   func.return %t, %n : !hal.buffer, index
 }
 """
