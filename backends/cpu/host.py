@@ -13,8 +13,8 @@ from xdsl.dialects import func
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import hal
-from ...dialects.lists import ListType
 from ...dialects.dispatch import MAX_VALUES
+from ...dialects.lists import ListType
 from ...passes.verify import check_dominance
 from ..abi import expand
 from ..llvm import Emitter, TargetAttributes

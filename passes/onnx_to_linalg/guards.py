@@ -20,7 +20,8 @@ def require_at_most(b: Lowering, small: Dim, large: Dim, what: str) -> None:
 def require_equal(b: Lowering, found: Dim, expected: Dim, what: str) -> None:
     """Ends the run with ITG5002 where a size is not what it must be."""
     if found != expected:
-        b.require(_host(b, found).equals(_host(b, expected)).value, "ITG5002", f"{what} is {{}}, but must be {{}}", b.dim(found), b.dim(expected))
+        held = _host(b, found).equals(_host(b, expected))
+        b.require(held.value, "ITG5002", f"{what} is {{}}, but must be {{}}", b.dim(found), b.dim(expected))
 
 
 def require_sizes(b: Lowering, dims: Sequence[Dim], what: str) -> None:

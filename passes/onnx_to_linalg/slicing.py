@@ -122,13 +122,12 @@ def plan_slice(x: Array, starts: Array, ends: Array, axes: Array | None, steps: 
     for k in unroll(x.rank):
         plan[2, k] = x.shape[k]
     for n in range(starts.size):
-        axis = n
+        given = n
         if axes is not None:
-            axis = int(axes[n])
-        if axis < 0:
-            axis += x.rank
+            given = int(axes[n])
+        axis = given + x.rank if given < 0 else given
         known = axis >= 0 and axis < x.rank
-        check(known, "ITG5001", "axis {} is outside of [{}, {})", int(axes[n]), -x.rank, x.rank)
+        check(known, "ITG5001", "axis {} is outside of [{}, {})", given, -x.rank, x.rank)
         step = 1
         if steps is not None:
             step = int(steps[n])
