@@ -48,33 +48,19 @@ NOTHING = np.zeros(0, np.float32)
 case("Resize", "11-", 'y = Resize <mode = "linear"> (x, roi, s)', x=X, roi=NOTHING, s=SCALES, held="roi s")
 case("Resize", "11-", "y = Resize(x, roi, s, sizes)", x=X, roi=NOTHING, s=NOTHING, sizes=ints(1, 2, 5, 7), held="roi s sizes")
 MODES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
-for mode in MODES:
-    text = f'y = Resize <coordinate_transformation_mode = "{mode}", mode = "cubic"> (x, roi, s)'
-    case("Resize", "11-", text, x=X, roi=NOTHING, s=SCALES, held="roi s")
-for mode in ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil"):
-    text = f'y = Resize <nearest_mode = "{mode}"> (x, roi, s)'
-    case("Resize", "11-", text, x=X, roi=NOTHING, s=np.float32([1, 1, 2, 0.5]), held="roi s")
+text = " ".join(f'{mode} = Resize <coordinate_transformation_mode = "{mode}", mode = "cubic"> (x, roi, s)' for mode in MODES)
+case("Resize", "11-", text, x=X, roi=NOTHING, s=SCALES, held="roi s")
+MODES = ("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")
+text = " ".join(f'{mode} = Resize <nearest_mode = "{mode}"> (x, roi, s)' for mode in MODES)
+case("Resize", "11-", text, x=X, roi=NOTHING, s=np.float32([1, 1, 2, 0.5]), held="roi s")
 CROP = 'y = Resize <coordinate_transformation_mode = "tf_crop_and_resize", mode = "linear", extrapolation_value = 9.0> (x, roi, s, sizes)'
 ROI = np.float32([0, 0, 0.25, -0.25, 1, 1, 0.75, 1.25])
 case("Resize", "11-", CROP, x=X, roi=ROI, s=NOTHING, sizes=ints(1, 2, 4, 5), held="roi s sizes", near=1e-4)
-
-
-def half_pixel_for_nn(x: np.ndarray, scales: np.ndarray, rounding) -> np.ndarray:
-    """Withdrawn at operator set 13: output x is read at (x + 0.5) / scale."""
-    for axis, scale in enumerate(scales):
-        size = x.shape[axis]
-        places = rounding((np.arange(int(size * scale)) + 0.5) / scale).astype(int)
-        x = x.take(np.clip(places, 0, size - 1), axis)
-    return x
-
-
-ROUNDINGS = {"floor": np.floor, "round_prefer_floor": lambda v: np.ceil(v - 0.5)}
-for mode, rounding in ROUNDINGS.items():
-    for scales in ([1, 1, 2, 1.5], [1, 1, 0.5, 0.75]):
-        text = f'y = Resize <coordinate_transformation_mode = "tf_half_pixel_for_nn", nearest_mode = "{mode}"> (x, roi, s)'
-        feeds = {"x": floats(1, 2, 4, 6), "roi": NOTHING, "s": np.float32(scales)}
-        case("Resize", "11", text, **feeds, held="roi s", want=lambda x, roi, s, f=rounding: half_pixel_for_nn(x, s, f))
-        case("Resize", "11", text, **feeds, held="roi s")
+# Withdrawn at operator set 13: output x is read at (x + 0.5) / scale.
+NEAREST = 'Resize <coordinate_transformation_mode = "tf_half_pixel_for_nn", nearest_mode ='
+text = f'y = {NEAREST} "floor"> (x, roi, s) z = {NEAREST} "round_prefer_floor"> (x, roi, s)'
+for scales in ([1, 1, 2, 1.5], [1, 1, 0.5, 0.75]):
+    case("Resize", "11", text, x=floats(1, 2, 4, 6), roi=NOTHING, s=np.float32(scales), held="roi s", by="runtime")
 case("Resize", "13-", "y = Resize(x, , s)", x=X, s=SCALES)
 case(
     "Resize",
