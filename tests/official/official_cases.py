@@ -20,7 +20,6 @@ from onnx.backend.test.loader import load_model_tests
 from onnx.backend.test.runner import Runner
 
 GROUPS = ("node", "simple", "pytorch-converted", "pytorch-operator", "real")
-NOT_YET = Path(__file__).parent / "not_yet.txt"
 NEEDS_CONSTANTS = Path(__file__).parent / "needs_constants.txt"
 
 DYNAMIC = "@dynamic"
@@ -62,11 +61,6 @@ def both_forms(cases: dict[str, Case]) -> dict[str, Case]:
     """
     forms = ((case, replace(case, name=case.name + DYNAMIC, dynamic=True, opt_level=0)) for case in cases.values())
     return {form.name: form for pair in forms for form in pair}
-
-
-def expected_failures() -> list[str]:
-    """The names listed as not passing yet, in the list's order."""
-    return list(_lines(NOT_YET))
 
 
 def needed_constants() -> dict[str, str]:

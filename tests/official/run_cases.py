@@ -1,9 +1,8 @@
 """Runs cases of the official suite from the command line: `python tests/official/run_cases.py [PATTERN..]`.
 
 A PATTERN is a regular expression looked for in the case's name, or the name of a group. --dynamic runs the cases with an unknown for
-every dimension of their inputs and outputs; those listed as not passing yet are left out, and those of which needs_constants.txt says
-how they end must end so. --update writes the list of cases that do not pass yet (of those that ran), --reasons counts what stops
-the others.
+every dimension of their inputs and outputs; those of which needs_constants.txt says how they end must end so. --reasons counts what
+stops those that do not pass.
 """
 
 from __future__ import annotations
@@ -15,13 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from official_cases import DYNAMIC, GROUPS, NOT_YET, Case, both_forms, expected_failures, load_cases, needed_constants
+from official_cases import DYNAMIC, GROUPS, Case, both_forms, load_cases, needed_constants
 from official_pool import Outcome, Pool, held_against
-
-HEADER = """\
-# Official cases that do not pass yet; tests/official holds this list strictly: a case here that passes is an error too.
-# Written by: python tests/official/run_cases.py --update
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,20 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="show what passes, with its time")
     parser.add_argument("--dynamic", action="store_true", help="the cases' dynamic forms")
     parser.add_argument("--opt-level", type=int, choices=range(4), help="for all cases; else 3, and 0 for dynamic forms")
-    parser.add_argument("--not-yet", action="store_true", help="only cases of the list")
     parser.add_argument("--reasons", action="store_true", help="count the reasons of failures")
-    parser.add_argument("--update", action="store_true", help="write the list")
     asked = parser.parse_args(arguments)
-    if asked.dynamic and asked.update:
-        parser.error("--update is for the cases as they stand")
     start = time.perf_counter()
     cases = both_forms(load_cases())
-    listed = set(expected_failures())
     chosen = [case for case in _chosen(cases, asked.patterns) if case.dynamic == asked.dynamic]
-    if asked.not_yet:
-        chosen = [case for case in chosen if case.name in listed]
-    elif asked.dynamic:
-        chosen = [case for case in chosen if case.name.removesuffix(DYNAMIC) not in listed]
     if not chosen:
         print("no case matches", file=sys.stderr)
         return 2
@@ -52,8 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.reasons:
         _print_reasons(outcomes)
     _print_counts(cases, outcomes, time.perf_counter() - start)
-    if asked.update:
-        _update(cases, outcomes)
     return int(not all(o.passed for o in outcomes))
 
 
@@ -106,14 +89,6 @@ def _print_counts(cases: dict[str, Case], outcomes: Sequence[Outcome], seconds: 
         if ran[group]:
             print(f"{group:18} {passed[group]:5} of {ran[group]:5}")
     print(f"{'all':18} {sum(passed.values()):5} of {sum(ran.values()):5}   in {seconds:.0f} s")
-
-
-def _update(cases: dict[str, Case], outcomes: Sequence[Outcome]) -> None:
-    ran = {o.name for o in outcomes}
-    kept = {name for name in expected_failures() if name not in ran and name in cases} if NOT_YET.exists() else set()
-    failed = kept | {o.name for o in outcomes if not o.passed}
-    NOT_YET.write_text(HEADER + "".join(f"{name}\n" for name in cases if name in failed), encoding="utf-8")
-    print(f"{NOT_YET.name}: {len(failed)} cases")
 
 
 if __name__ == "__main__":
