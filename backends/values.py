@@ -184,7 +184,8 @@ def _read_array(tensor: Any, port: Port) -> np.ndarray:
     if not port.dtype.hasobject:
         ctypes.memmove(result.ctypes.data, tensor.data, result.nbytes)
     elif result.size:
-        strings = (_String * result.size).from_address(tensor.data)
-        texts = [ctypes.string_at(s.data, s.bytes).decode("utf-8", _FOREIGN) if s.bytes else "" for s in strings]
+        # As numbers: ctypes would make the first member a Python string, up to the first zero byte.
+        rows = np.ctypeslib.as_array((ctypes.c_int64 * (2 * result.size)).from_address(tensor.data)).reshape(-1, 2).tolist()
+        texts = [ctypes.string_at(at, size).decode("utf-8", _FOREIGN) if size else "" for at, size in rows]
         result.reshape(-1)[:] = texts
     return result

@@ -588,7 +588,12 @@ scale:
   %least.half = icmp eq i64 %precision, 11
   %least.normal = select i1 %least.half, i64 1009, i64 897
   %exponent = call i64 @llvm.smax.i64(i64 %exponent.bits, i64 %least.normal)
-  %gap.exponent = sub i64 %exponent, %precision
+  ; Below a power of two the values lie twice as close.
+  %fraction = and i64 %bits, 4503599627370495
+  %is.power = icmp eq i64 %fraction, 0
+  %closer = zext i1 %is.power to i64
+  %room = add i64 %precision, %closer
+  %gap.exponent = sub i64 %exponent, %room
   %gap.bits = shl i64 %gap.exponent, 52
   %gap = bitcast i64 %gap.bits to double
   br label %try

@@ -256,3 +256,51 @@ def test_a_circle_of_nodes_is_refused() -> None:
     }
     with pytest.raises(intaglio.IntaglioError, match="ITG2209"):
         run("TreeEnsembleRegressor", [FLOAT], X, n_targets=1, **nodes, **entries("target", [(0, 1)], [0]))
+
+
+# -- strings and maps
+
+
+def test_labels_that_are_strings():
+    texts = np.array(["a", "zz", "b", ""], object)
+    keys = {"keys_strings": ["a", "b"], "default_int64": -9, "values_int64s": [7, 8]}
+    assert run("LabelEncoder", [INT64], texts, version=4, **keys)[0].tolist() == [7, -9, 8, -9]
+    names = {"keys_int64s": [1, 2], "values_strings": ["one", "two"]}
+    assert run("LabelEncoder", [TensorProto.STRING], np.array([2, 3]), version=4, **names)[0].tolist() == ["two", "_Unused"]
+    assert run("CategoryMapper", [INT64], texts, cats_strings=["a", "b"], cats_int64s=[5, 6])[0].tolist() == [5, -1, 6, -1]
+    hot = run("OneHotEncoder", [FLOAT], texts, cats_strings=["b", "a"])[0]
+    np.testing.assert_array_equal(hot, np.float32([[0, 1], [0, 0], [1, 0], [0, 0]]))
+    coefficients = {"coefficients": [1.0, -1, -1, 1, 0, 0, 0, 0], "intercepts": [0.0, 0.0], "classlabels_strings": ["neg", "pos"]}
+    assert set(run("LinearClassifier", [TensorProto.STRING, FLOAT], X, **coefficients)[0].tolist()) == {"neg", "pos"}
+
+
+@pytest.mark.parametrize(("kind", "labels"), [("strings", ["no", "yes", "maybe"]), ("int64s", [4, -1, 9])])
+def test_rows_become_maps(kind, labels):
+    node = helper.make_node("ZipMap", ["x"], ["z"], domain="ai.onnx.ml", **{f"classlabels_{kind}": labels})
+    given = helper.make_tensor_value_info("x", FLOAT, ["N", 3])
+    key = TensorProto.STRING if kind == "strings" else INT64
+    type = helper.make_sequence_type_proto(helper.make_map_type_proto(key, helper.make_tensor_type_proto(FLOAT, [])))
+    graph = helper.make_graph([node], "g", [given], [helper.make_value_info("z", type)])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    session = intaglio.compile(helper.make_model(graph, opset_imports=opsets, ir_version=9)).session()
+    for rows in (0, 1, 5):
+        x = X[:rows, :3].copy()
+        assert session.run(None, {"x": x})[0] == [dict(zip(labels, row, strict=True)) for row in x.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("op", "key", "output", "attributes", "value", "expected"),
+    [
+        ("DictVectorizer", TensorProto.STRING, FLOAT, {"string_vocabulary": ["b", "c", "a"]}, {"a": 1.5, "z": 9, "b": 2.5}, [2.5, 0, 1.5]),
+        ("DictVectorizer", INT64, FLOAT, {"int64_vocabulary": [7, -1]}, {-1: 3.0}, [0, 3]),
+        ("CastMap", INT64, TensorProto.STRING, {"cast_to": "TO_STRING"}, {5: 1.5, 2: 2.5}, ["2.5", "1.5"]),
+        ("CastMap", INT64, INT64, {"cast_to": "TO_INT64", "map_form": "SPARSE", "max_map": 4}, {3: 1.5, 0: 2.5}, [2, 0, 0, 1]),
+    ],
+)
+def test_maps_become_rows(op, key, output, attributes, value, expected):
+    type = helper.make_map_type_proto(key, helper.make_tensor_type_proto(FLOAT, []))
+    node = helper.make_node(op, ["x"], ["y"], domain="ai.onnx.ml", **attributes)
+    graph = helper.make_graph([node], "g", [helper.make_value_info("x", type)], [helper.make_tensor_value_info("y", output, None)])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    (y,) = intaglio.compile(helper.make_model(graph, opset_imports=opsets, ir_version=9)).session().run(None, {"x": value})
+    assert y.tolist() == [expected]
