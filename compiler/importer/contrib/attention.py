@@ -13,8 +13,10 @@ _MASKED = -10000.0
 
 
 def split_heads(x: Value, heads: int) -> Value:
-    """(B, S, N H) as (B, N, S, H)."""
+    """(B, S, N H) as (B, N, S, H). Raises ImportProblem (ITG1105) for a number of heads that does not divide the hidden size."""
     hidden = x.shape[2]
+    if heads < 1 or (hidden is not None and hidden % heads):
+        raise x.graph.problem("ITG1105", f"{heads} heads do not divide a hidden size of {x.extent(2)}")
     size: Dim = -1 if hidden is None else hidden // heads
     return x.reshape(x.dim(0), x.dim(1), heads, size).transpose(0, 2, 1, 3)
 

@@ -120,6 +120,8 @@ def GroupQueryAttention(
     for name, given in refused.items():
         if given:
             raise g.unsupported(f"{name} = {given}")
+    if num_heads < 1 or kv_num_heads < 1 or num_heads % kv_num_heads:
+        raise g.problem("ITG1105", f"num_heads is {num_heads}, which is no multiple of kv_num_heads, {kv_num_heads}")
     if qk_output not in (0, 1, 2):
         raise g.unsupported(f"qk_output = {qk_output}")
     q, k, v = _heads(g, query, key, value, num_heads, kv_num_heads)

@@ -154,7 +154,9 @@ def test_multi_head_refused(codes):
     assert codes("MultiHeadAttention", qkv()[0], num_heads=HEADS) == ["ITG1006 key is missing, and query is not packed"]
 
 
-def test_ranks(codes):
+def test_ranks_and_heads(codes):
     x, w, b = projection()
+    assert codes("Attention", x, w, b, num_heads=0) == ["ITG1105 0 heads do not divide a hidden size of 8"]
+    assert codes("MultiHeadAttention", x, x, x, num_heads=3) == ["ITG1105 3 heads do not divide a hidden size of 8"]
     assert codes("Attention", x[0], w, b, num_heads=HEADS) == ["ITG2140 x0 must have rank 3, but has rank 2"]
     assert codes("MultiHeadAttention", x[0], x, x, num_heads=HEADS) == ["ITG2140 x0 must have rank 3 or 5, but has rank 2"]

@@ -86,13 +86,13 @@ def test_token(agrees, rotary, room):
         # What lies behind a row's own past is no one's business; ONNX Runtime clears it.
         cache[0, :, lengths[0] :] = cache[1, :, lengths[1] :] = 0
     inputs = (*tokens(2, 1), *before, ints(lengths), ints(total), *turn)
-    agrees("GroupQueryAttention", *inputs, outputs=3, **NAMED, **options, dims=WIDTHS)
+    agrees("GroupQueryAttention", *inputs, outputs=3, **NAMED, **options, dims=WIDTHS, sizes=(not rotary,))
 
 
 @pytest.mark.parametrize("options", [{"softcap": 2.0}, {"local_window_size": 3}, {"scale": 0.2}, {"smooth_softmax": 1}])
 def test_options(agrees, options):
     inputs = (*tokens(1, 4), *past(1, 6), ints([9]), ints(10))
-    agrees("GroupQueryAttention", *inputs, outputs=3, **NAMED, **options, dims=WIDTHS)
+    agrees("GroupQueryAttention", *inputs, outputs=3, **NAMED, **options, dims=WIDTHS, sizes=(True,))
 
 
 def test_bias_and_positions(agrees):
@@ -108,7 +108,7 @@ def test_sinks(agrees):
 
 def test_both_ways(agrees):
     inputs = (*tokens(2, 4), *past(2, 0), ints([3, 3]), ints(4))
-    agrees("GroupQueryAttention", *inputs, outputs=3, causal=0, **NAMED, dims=WIDTHS)
+    agrees("GroupQueryAttention", *inputs, outputs=3, causal=0, **NAMED, dims=WIDTHS, sizes=(True,))
 
 
 def test_half(agrees):
@@ -134,11 +134,13 @@ def test_normalised_heads(agrees):
     inputs = (normalised(q, weights[0]), normalised(k, weights[1]), v, *rest)
     expected = agrees("GroupQueryAttention", *inputs, outputs=3, **NAMED, sizes=(False,))
     absent = (None,) * 7
-    agrees("GroupQueryAttention", q, k, v, *rest, *absent, *weights, outputs=3, **NAMED, expected=expected, dims=WIDTHS)
+    agrees("GroupQueryAttention", q, k, v, *rest, *absent, *weights, outputs=3, **NAMED, expected=expected, dims=WIDTHS, sizes=(True,))
 
 
 def test_refused(codes):
     inputs = (*tokens(1, 4), *past(1, 6), ints([9]), ints(10))
+    found = codes("GroupQueryAttention", *inputs, outputs=3, num_heads=4, kv_num_heads=3)
+    assert found == ["ITG1105 num_heads is 4, which is no multiple of kv_num_heads, 3"]
     for options in ({"sliding_window_cache": 1}, {"kv_cache_bit_width": 8}, {"k_quant_type": "PER_TENSOR"}, {"qk_output": 3}):
         ((name, given),) = options.items()
         assert codes("GroupQueryAttention", *inputs, outputs=3, **NAMED, **options) == [f"ITG3001 {name} = {given}"]
