@@ -60,12 +60,16 @@ HINTS = {
     "ITG21": _CHECK,
     "ITG22": _CHECK,
     # what cannot be compiled yet
+    "ITG3050": "Cut the graph there: name the operator's result in xs or zs, or write it by operators that have a derivative.",
     "ITG30": "docs/operators.md lists what is supported.",
     "ITG40": "A target is a processor that LLVM knows: see `intaglio info`, or leave it at the host.",
     # runs
     "ITG5001": "Check the indices that are fed to the model, and the node that computes these.",
     "ITG5002": "Sizes of the inputs contradict each other: check their shapes.",
     "ITG5003": "The size of an input does not fit the rest of the model: check its shape.",
+    "ITG5007": "Name the dimensions to remove by the node's axes, or fix this one's size: dims={..}, --dim NAME=SIZE.",
+    "ITG5009": "Check the condition that the loop's body computes, or give it a trip count.",
+    "ITG5013": "Give random nodes a seed, or run where getentropy works.",
     "ITG5010": "Run smaller inputs, or free memory.",
     "ITG5011": "Check that the device is there and its driver is current.",
     "ITG5012": "Give the weights that the program was compiled with.",
