@@ -14,7 +14,8 @@ from .exchange import INPUTS, OUTPUTS
 from .heap import HEAP
 from .lists import LISTS, NO_LISTS
 from .steps import ERRORS, STEPS
-from .texts import NO_TEXTS, NUMBERS, TEXTS
+from .text_numbers import NUMBERS
+from .texts import NO_TEXTS, TEXTS
 
 ERROR_BYTES = 1024
 
