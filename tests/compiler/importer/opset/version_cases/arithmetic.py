@@ -48,15 +48,14 @@ case("BitwiseAnd BitwiseOr BitwiseXor", "18", "y = {op}(a, b)", a=integers(3, 4)
 # Up to operator set 6 only the second operand was broadcast, on request, its first dimension at `axis` of the first operand.
 COMPUTED = {**COMPUTED, "Pow": np.power}
 for name, compute in COMPUTED.items():
-    old = "1-6"
-    case(name, old, f"y = {name} <broadcast = 1> (a, b)", a=B, b=positive(4), want=lambda a, b, f=compute: f(a, b))
-    case(name, old, f"y = {name} <broadcast = 1> (a, b)", a=B, b=positive(1, 1), want=lambda a, b, f=compute: f(a, b))
-    case(name, old, f"y = {name} <broadcast = 1> (a, b)", a=B, b=scalar(1.5, np.float32), want=lambda a, b, f=compute: f(a, b))
-    case(name, old, f"y = {name} <broadcast = 1, axis = 0> (a, b)", a=B, b=positive(2), want=lambda a, b, f=compute: f(a, b[:, None, None]))
-    case(name, old, f"y = {name} <broadcast = 1, axis = 1> (a, b)", a=B, b=positive(3), want=lambda a, b, f=compute: f(a, b[:, None]))
-    case(name, old, f"y = {name} <broadcast = 1, axis = -3> (a, b)", a=B, b=positive(2, 3), want=lambda a, b, f=compute: f(a, b[..., None]))
+    case(name, "1-6", f"y = {name} <broadcast = 1> (a, b)", a=B, b=positive(4), want=lambda a, b, f=compute: f(a, b))
+    case(name, "1-6", f"y = {name} <broadcast = 1, axis = 1> (a, b)", a=B, b=positive(3), want=lambda a, b, f=compute: f(a, b[:, None]))
     case(name, "7-", f"y = {name}(a, b)", a=positive(2, 1, 4), b=positive(3, 1))
-    case(name, "7-", f"y = {name}(a, b)", a=positive(4), b=positive(2, 3, 4))
+for name, b in (("Add", positive(1, 1)), ("Mul", scalar(1.5, np.float32))):
+    case(name, "1-6", f"y = {name} <broadcast = 1> (a, b)", a=B, b=b, want=lambda a, b, f=COMPUTED[name]: f(a, b))
+case("Sub", "1-6", "y = Sub <broadcast = 1, axis = 0> (a, b)", a=B, b=positive(2), want=lambda a, b: a - b[:, None, None])
+case("Div", "1-6", "y = Div <broadcast = 1, axis = -3> (a, b)", a=B, b=positive(2, 3), want=lambda a, b: a / b[..., None])
+case("Add", "7-", "y = Add(a, b)", a=positive(4), b=positive(2, 3, 4))
 
 # -- many
 
