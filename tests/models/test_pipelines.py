@@ -114,7 +114,7 @@ REGRESSORS: dict[str, Any] = {
     "voting": ensemble.VotingRegressor([("a", linear.LinearRegression()), ("b", tree.DecisionTreeRegressor(max_depth=3))]),
     "neighbours": neighbors.KNeighborsRegressor(4),
     "gaussian-process": gaussian.GaussianProcessRegressor(gaussian.kernels.RBF() + gaussian.kernels.WhiteKernel()),
-    "mlp": neural.MLPRegressor((10,), max_iter=50),
+    "mlp": neural.MLPRegressor(hidden_layer_sizes=(10,), max_iter=50),
 }
 
 TRANSFORMERS: dict[str, tuple[Any, np.ndarray]] = {
@@ -176,7 +176,9 @@ TEXTS = np.array([["The cat sat on the mat"], ["the dog, the cat and I"], ["A ma
 )
 def test_texts(vectoriser: Any, both: Callable[..., Any]) -> None:
     model = make_pipeline(ColumnTransformer([("t", vectoriser, 0)]), linear.LogisticRegression())
-    _compare(both, model.fit(TEXTS, [0, 1, 0, 1] * 3), TEXTS, [("x", StringTensorType([None, 1]))], options=PLAIN)
+    # ONNX Runtime has only the locales that the machine has.
+    options = {linear.LogisticRegression: PLAIN, type(vectoriser): {"locale": "C"}}
+    _compare(both, model.fit(TEXTS, [0, 1, 0, 1] * 3), TEXTS, [("x", StringTensorType([None, 1]))], options=options)
 
 
 def test_columns_of_texts(both: Callable[..., Any]) -> None:
