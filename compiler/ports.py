@@ -6,7 +6,7 @@ from xdsl.dialects.builtin import DYNAMIC_INDEX, TensorType, UnrankedTensorType
 from xdsl.ir import Attribute
 
 from ..dialects.hal import Port
-from ..dialects.onnx.dims import SymDim
+from ..dialects.onnx.dims import Shape
 from ..dialects.onnx.types import BY_IR, ElementType, MapType, OptionalType, SequenceType
 from ..errors import UnsupportedError
 from ..passes.onnx_to_linalg import main_function
@@ -18,11 +18,14 @@ def ports_of(imported: ImportedModel) -> tuple[list[Port], list[Port]]:
     inputs = [_port(info, info.dims) for info in imported.inputs]
     returned = main_function(imported.module).body.block.last_op
     assert returned is not None
-    outputs = [
-        _port(info, tuple(str(d) if isinstance(d, SymDim) else d for d in imported.shapes.get(value) or ()))
-        for info, value in zip(imported.outputs, returned.operands, strict=True)
-    ]
+    shapes = (imported.shapes.get(value) or () for value in returned.operands)
+    outputs = [_port(info, _known(info, shape)) for info, shape in zip(imported.outputs, shapes, strict=True)]
     return inputs, outputs
+
+
+def _known(info: ValueInfo, shape: Shape) -> tuple[int | str, ...]:
+    """The dimensions of an output; a size may have become known since the model was imported."""
+    return tuple(d if isinstance(d, int) else name for d, name in zip(shape, info.dims or (), strict=True))
 
 
 def _port(info: ValueInfo, dims: tuple[int | str, ...] | None) -> Port:

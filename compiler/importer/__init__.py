@@ -14,6 +14,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import DYNAMIC_INDEX, ArrayAttr, DictionaryAttr, FunctionType, IntegerAttr, ModuleOp, StringAttr, TensorType, i64
 from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 
+from ...dialects.onnx.dims import Shape
 from ...dialects.onnx.shapes import MAX_ELEMENTS, Shapes, known_elements
 from ...dialects.onnx.types import BY_IR, ElementType
 from ...errors import IntaglioError
@@ -190,8 +191,18 @@ class _Import:
                 )
         if not isinstance(value.type, TensorType):
             return ValueInfo(info.name, value.type, None)
-        dims = tuple(d if isinstance(d, int) else str(d) for d in self.shapes.of(value))
-        return ValueInfo(info.name, BY_IR[value.type.element_type], dims)
+        return ValueInfo(info.name, BY_IR[value.type.element_type], self._shown_dims(info, self.shapes.of(value)))
+
+    def _shown_dims(self, info: ValueInfoProto, shape: Shape) -> tuple[int | str, ...]:
+        """Sizes, expressions of the inputs' sizes and elements, and a name for what only the run tells: the declared one if it is free."""
+        declared = declared_dims(info.type.tensor_type.shape) if info.type.tensor_type.HasField("shape") else ()
+        taken = {d for known in self.inputs for d in known.dims or ()}
+        shown: list[int | str] = []
+        for axis, d in enumerate(shape):
+            name = declared[axis] if len(declared) == len(shape) else ""
+            name = name if isinstance(name, str) and name and name not in taken else f"{info.name}_d{axis}"
+            shown.append(d if isinstance(d, int) else self.shapes.readable(d) or name)
+        return tuple(shown)
 
     def _module(self, values: Sequence[SSAValue], outputs: Sequence[ValueInfo]) -> ModuleOp:
         self.block.add_op(func.ReturnOp(*values))

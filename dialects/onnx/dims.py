@@ -252,9 +252,9 @@ def broadcast(a: Dim, b: Dim) -> Dim:
     if _is_cut(a, b):
         return b
     # What one side has been broadcast with already changes nothing: residual chains would nest without end.
-    if _broadcast_parts(b) <= _broadcast_parts(a):
+    if broadcast_parts(b) <= broadcast_parts(a):
         return a
-    if _broadcast_parts(a) <= _broadcast_parts(b):
+    if broadcast_parts(a) <= broadcast_parts(b):
         return b
     return _call("broadcast", *sorted((a, b), key=str))
 
@@ -278,10 +278,10 @@ def _lone_call(dim: Dim, fn: str) -> Call | None:
     return None
 
 
-def _broadcast_parts(dim: Dim) -> frozenset[Dim]:
+def broadcast_parts(dim: Dim) -> frozenset[Dim]:
     """The dimensions that a broadcast brings together; any other dimension alone."""
     call = _lone_call(dim, "broadcast")
-    return frozenset((dim,)) if call is None else frozenset().union(*map(_broadcast_parts, call.args))
+    return frozenset((dim,)) if call is None else frozenset().union(*map(broadcast_parts, call.args))
 
 
 def equal(a: Dim, b: Dim) -> Dim:

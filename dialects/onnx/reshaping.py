@@ -293,12 +293,14 @@ class ExpandOp(OnnxOp):
         return (shapes.broadcast(self, shapes.of(self.x), sizes(self, self.wanted(shapes))),)
 
     def wanted(self, shapes: Shapes) -> tuple[Dim, ...]:
-        """The dimensions to broadcast to; where only the run knows how many, ones before them up to the declared rank."""
+        """The dimensions to broadcast to; where only the run knows how many, the declared rank tells, with ones before fewer."""
         (length,) = of_rank(self, shapes, self.shape, "the shape operand", 1)
         rank = shapes.declared_rank(self.y)
         if isinstance(length, int) or rank is None:
             return shapes.elements(self.shape)
-        shapes.require_equal(self, maximum(length, rank), rank, "the number of dimensions to expand to, at least that of the result,")
+        if rank > shapes.rank(self.x):
+            return listed(self, shapes, self.shape, rank, "the shape operand")
+        shapes.require_equal(self, maximum(length, rank), rank, "the number of dimensions to expand to, or the result's,")
         return tuple(shapes.element_or(self.shape, length - rank + i, 1) for i in range(rank))
 
     @override

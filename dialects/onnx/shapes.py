@@ -18,7 +18,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...errors import ShapeError
 from .base import DYNAMIC, OnnxOp, Typed, container_of
-from .dims import Dim, Shape, SymDim, broadcast, is_static, product, symbol
+from .dims import Dim, Shape, SymDim, broadcast, is_static, product, substitute, symbol
 from .types import OptionalType, SequenceType
 
 Members: TypeAlias = "tuple[int | SymDim | None, ...] | Literal['empty'] | None"
@@ -30,6 +30,10 @@ CONTENTS_LIMIT = 1024
 
 MAX_ELEMENTS = 2**44
 """Of one tensor: with 16 bytes each they fill the address space of 2^48 bytes that processors have, and no size overflows 64 bits."""
+
+
+_READABLE = 60
+"""Longer expressions of sizes tell a user nothing."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,19 @@ class Shapes:
         if contents is not None and isinstance(index, int):
             return contents.ravel()[index] if 0 <= index < contents.size else default
         return self._new_symbol(Source("element", value, index, default), size=False)
+
+    def readable(self, dim: Dim) -> str | None:
+        """The expression as a user can read it; None where it depends on what only an operator tells, or is long."""
+        symbols = dim.symbols() if isinstance(dim, SymDim) else ()
+        names: dict[str, Dim] = {}
+        for name in (s.name for s in symbols if s.name.startswith("%")):
+            source = self.sources[name]
+            if source.kind != "element" or not source.value.name_hint:
+                return None
+            place = "" if self.get(source.value) == () else f"[{source.index}]"
+            names[name] = symbol(f"{source.value.name_hint}{place}", size=False)
+        text = str(substitute(dim, names))
+        return text if len(text) <= _READABLE else None
 
     def result_symbol(self, result: SSAValue, index: int = 0) -> SymDim:
         """A size that only running the op tells (NonZero's count). The same (result, index) gives the same symbol."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from xdsl.dialects import arith, scf, tensor
+from xdsl.dialects import arith, func, scf, tensor
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     AffineMapAttr,
@@ -27,7 +27,7 @@ from xdsl.ir.affine import AffineDimExpr, AffineExpr, AffineMap
 
 from ...dialects import dispatch
 from ...dialects.onnx.base import OnnxOp
-from ...dialects.onnx.dims import Call, Dim, Shape, SymDim, product, symbol
+from ...dialects.onnx.dims import Call, Dim, Shape, SymDim, broadcast_parts, product, symbol
 from ...dialects.onnx.shapes import Shapes
 from ...dialects.onnx.types import BY_IR, ElementType
 from ...errors import UnsupportedError
@@ -240,6 +240,13 @@ class Lowering:
         # A message without values may hold names of the model, whatever these are.
         self.emit(dispatch.RequireOp(condition, code, message if values else message.replace("{}", "{ }"), values))
 
+    def told(self, d: Dim) -> str:
+        """What a message says of a size whose value follows in its values: what it is called, and the input that it is of."""
+        source = self.shapes.sources.get(str(d))
+        of_input = source is not None and source.kind == "dim" and isinstance(source.value.owner.parent_op(), func.FuncOp)
+        where = f" in {source.value.name_hint}" if source is not None and of_input else ""
+        return f"{(self.shapes.readable(d) or 'one').replace('{}', '{ }')} is {{}}{where}"
+
     # -- tensors
 
     def tensor_type(self, shape: Shape, type: ElementType) -> TensorType:
@@ -295,9 +302,12 @@ class Lowering:
 
     def broadcast_indices(self, x: Tensor, indices: Sequence[Idx]) -> tuple[Idx, ...]:
         """Right-aligned indices into `x` where size-1 axes read 0; an axis that may turn out 1 at run time selects there."""
-        tail = indices[len(indices) - x.rank :] if x.rank else ()
+        return self.broadcast_places(x.shape, indices[len(indices) - x.rank :] if x.rank else ())
+
+    def broadcast_places(self, shape: Shape, indices: Sequence[Idx]) -> tuple[Idx, ...]:
+        """`broadcast_indices` for some axes of a tensor, of this shape."""
         picked: list[Idx] = []
-        for d, i in zip(x.shape, tail, strict=True):
+        for d, i in zip(shape, indices, strict=True):
             if d == 1:
                 # In a loop of one step the index itself says the same, and leaves the map an identity, which fusion looks for.
                 picked.append(i if self.trace.extents_of(i) == (1,) else 0)
@@ -319,7 +329,10 @@ class Lowering:
         s = ScalarBuilder(self.block)
         here = s.wrap(self.dim(d), INDEX)
         held = here.equals(1) | here.equals(s.wrap(self.dim(extent), INDEX))
-        self.require(held.value, "ITG5006", "a dimension of {} cannot be broadcast to {}", self.dim(d), self.dim(extent))
+        others = [part for part in broadcast_parts(extent) if part != d]
+        other = others[0] if len(others) == 1 else extent
+        message = f"dimensions cannot be broadcast: {self.told(d)} and {self.told(other)}"
+        self.require(held.value, "ITG5006", message, self.dim(d), self.dim(other))
 
     # -- bodies
 

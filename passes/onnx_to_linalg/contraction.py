@@ -163,9 +163,8 @@ def _own_batch(batch: Shape, own: Sequence[Dim]) -> Shape:
 
 
 def _padded(b: Lowering, x: Tensor, at: tuple, axis: int, size: Dim, block: int, other: tuple[int, Dim, int] | None = None) -> Scalar:  # type: ignore[type-arg]
-    """The element, or zero beyond `size` on `axis` (and on the other axis) where blocks do not divide it."""
-    own = list(b.broadcast_indices(x, at[len(at) - x.rank :]))
-    own[-2:] = at[-2:]  # a size that turns out to be 1 is padded as any other: only batch axes repeat
+    """The element, or zero beyond `size` on `axis` (and on the other axis) where blocks do not divide it; batch axes repeat."""
+    own = [*b.broadcast_places(x.shape[:-2], at[len(at) - x.rank : -2]), *at[-2:]]
     checks = []
     for position, extent, step in [(axis, size, block), *([other] if other is not None else [])]:
         if isinstance(extent, int) and extent % step == 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...dialects.onnx.checks import show
 from ...dialects.onnx.dims import Dim, Shape, non_negative, product
 from ..scalar import INDEX, Scalar, ScalarBuilder
 from .builder import Lowering
@@ -14,7 +13,7 @@ def require_at_most(b: Lowering, small: Dim, large: Dim, what: str) -> None:
     """Ends the run with ITG5004 where a size is larger than it may be; known sizes are the shape inference's business."""
     if non_negative(large - small):
         return
-    _require(b, small, large, "ITG5004", f"{_named(what, small)} is {{}}, but must be at most {{}}", small, large)
+    _require(b, small, large, "ITG5004", f"{_named(b, what, small)} is {{}}, but must be at most {{}}", small, large)
 
 
 def require_equal(b: Lowering, found: Dim, expected: Dim, what: str) -> None:
@@ -28,20 +27,21 @@ def require_sizes(b: Lowering, dims: Sequence[Dim], what: str) -> None:
     """Ends the run with ITG5004 where a size read from a tensor is negative."""
     for d in dims:
         if not non_negative(d):
-            _require(b, 0, d, "ITG5004", f"{_named(what, d)} is {{}}, but must not be negative", d)
+            _require(b, 0, d, "ITG5004", f"{_named(b, what, d)} is {{}}, but must not be negative", d)
 
 
 def require_not_zero(b: Lowering, d: Dim, what: str) -> None:
     """Ends the run with ITG5004 where a value read from a tensor is 0."""
     if not isinstance(d, int):
-        b.require(_host(b, d).differs(0).value, "ITG5004", f"{_named(what, d)} must not be 0")
+        b.require(_host(b, d).differs(0).value, "ITG5004", f"{_named(b, what, d)} must not be 0")
 
 
 def require_not_one(b: Lowering, dims: Sequence[Dim]) -> None:
     """Ends the run with ITG5007 where a dimension that only the run knows is 1, and would have to vanish."""
     for k, d in enumerate(dims):
         if not isinstance(d, int):
-            b.require(_host(b, d).differs(1).value, "ITG5007", f"{_named(f'dimension {k} of the result', d)} is 1, and only axes remove it")
+            what = _named(b, f"dimension {k} of the result", d)
+            b.require(_host(b, d).differs(1).value, "ITG5007", f"{what} is 1, and only axes remove it")
 
 
 def require_axes(b: Lowering, axes: Sequence[Dim], count: Dim, rank: int) -> None:
@@ -62,7 +62,7 @@ def require_same_count(b: Lowering, source: Shape, target: Shape) -> None:
     total, found = product(source), product(target)
     if total == found:
         return
-    message = f"cannot view {_plain(show(source))} as {_plain(show(target))}: {{}} elements are not {{}}"
+    message = f"cannot view {_shown(b, source)} as {_shown(b, target)}: {{}} elements are not {{}}"
     b.require(_host(b, total).equals(_host(b, found)).value, "ITG5005", message, b.dim(total), b.dim(found))
 
 
@@ -82,9 +82,15 @@ def require_elements(b: Lowering, d: Dim, needed_for: Dim, what: str) -> None:
     b.require(held.value, "ITG5020", f"{what} is empty")
 
 
-def _named(what: str, d: Dim) -> str:
-    """What a message calls a size: with its expression where that says something, which symbols of data do not."""
-    return what if "%" in str(d) else f"{what} ({_plain(str(d))})"
+def _named(b: Lowering, what: str, d: Dim) -> str:
+    """What a message calls a size: with its expression where that says something."""
+    shown = b.shapes.readable(d)
+    return what if shown is None else f"{what} ({_plain(shown)})"
+
+
+def _shown(b: Lowering, shape: Shape) -> str:
+    """A shape as messages print it, without expressions that tell a user nothing."""
+    return _plain("x".join(b.shapes.readable(d) or "?" for d in shape) or "scalar")
 
 
 def _plain(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...dialects.kernel import Array, Out, f64, floor, kernel
 from ...dialects.onnx import image as ops
-from ...dialects.onnx.dims import Dim
+from ...dialects.onnx.dims import Dim, product
 from ...dialects.onnx.types import ElementType
 from ..scalar import BOOL, DOUBLE, FLOAT, INDEX, INT64, Scalar
 from .builder import Lowering, Tensor
@@ -58,7 +58,10 @@ def _resized(b: Lowering, x: Tensor, rules: Rules, plan: Sequence[Axis], extrapo
     plan = [a for a in plan if not _unchanged(a)]
     if not plan:
         return x
-    require_elements(b, x, [a.axis for a in plan])
+    planned = {a.axis for a in plan}
+    others = product(d for k, d in enumerate(x.shape) if k not in planned)
+    for a in plan:
+        require_elements(b, x, [a.axis], a.resized * others)
     shape = list(x.shape)
     for a in plan:
         shape[a.axis] = a.resized

@@ -154,10 +154,13 @@ def _operands(b: Lowering, op: OnnxOp) -> list[Any]:
 
 def _check_relation(b: Lowering, relation: Any) -> None:
     s = ScalarBuilder(b.block)
-    found = b.dim(relation.a), b.dim(relation.b)
+    first, second = (relation.b, relation.a) if isinstance(relation.a, int) else (relation.a, relation.b)
+    found = b.dim(first), b.dim(second)
     same = s.wrap(found[0], INDEX).equals(s.wrap(found[1], INDEX))
-    names = f" ({relation.a} and {relation.b})".replace("{}", "{ }")
-    b.require(same.value, "ITG5002", f"{relation.what} must be equal, but are {{}} and {{}}{names}", *found)
+    if isinstance(second, int):
+        b.require(same.value, "ITG5002", f"{relation.what} must be equal, but {b.told(first)} and not {second}", found[0])
+    else:
+        b.require(same.value, "ITG5002", f"{relation.what} must be equal, but {b.told(first)} and {b.told(second)}", *found)
 
 
 def _bind_arguments(b: Lowering, source: Block, body: Block) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...dialects.onnx.base import OnnxOp
-from ...dialects.onnx.dims import Dim, maximum, non_negative
+from ...dialects.onnx.dims import Dim, maximum, non_negative, product
 from ...dialects.onnx.windows import Windows
 from ..scalar import INDEX, Number, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor
@@ -34,14 +34,15 @@ def within(b: Lowering, place: Any, size: Dim) -> list[Any]:
     return [place >= 0, place < b.index(size)]
 
 
-def require_elements(b: Lowering, x: Tensor, axes: Sequence[int]) -> None:
-    """Ends the run where an axis of x is empty that padding or sampling reads at some clamped place."""
+def require_elements(b: Lowering, x: Tensor, axes: Sequence[int], needed_for: Dim = 1) -> None:
+    """Ends the run where an axis of x is empty that padding or sampling reads at some clamped place, for as many elements."""
     for axis in axes:
         size = x.shape[axis]
         if isinstance(size, int) and size > 0:
             continue
         s = ScalarBuilder(b.block)
-        b.require((s.wrap(b.dim(size), INDEX) > 0).value, "ITG5020", f"axis {axis} of the input is empty")
+        held = (s.wrap(b.dim(size), INDEX) > 0) | s.wrap(b.dim(needed_for), INDEX).equals(0)
+        b.require(held.value, "ITG5020", f"axis {axis} of the input is empty")
 
 
 def _moved(b: Lowering, x: Tensor, axes: Sequence[int], begins: Sequence[Dim], sizes: Sequence[Dim], fill: Number | Tensor) -> Tensor:
@@ -58,7 +59,7 @@ def _moved(b: Lowering, x: Tensor, axes: Sequence[int], begins: Sequence[Dim], s
         value = fill.scalar() if isinstance(fill, Tensor) else b.s.const(fill, x.type)
         return b.s.select(b.s.all(inside), x[tuple(at)], value)
 
-    require_elements(b, x, list(wanted))
+    require_elements(b, x, list(wanted), product(shape))
     return b.compute(shape, x.type, element, doc="pad")
 
 

@@ -1,6 +1,7 @@
 """The official ONNX backend suite as plain data: every case by name, and how one is run; the worker and the tests read it.
 
-A case has two forms: as it stands, and made dynamic, with an unknown of its own for every dimension of its inputs and outputs.
+A case has up to three forms: as it stands; made dynamic, with an unknown of its own for every dimension of its inputs and outputs;
+and, one case an operator, made dynamic and run on other sizes than those of its data.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from official_promises import PROMISES, TOLERANCES, check_alike
+from official_sizes import check_sizes, varied
 from onnx import numpy_helper
 from onnx.backend.test.case.test_case import TestCase
 from onnx.backend.test.loader import load_model_tests
@@ -22,8 +25,8 @@ from onnx.backend.test.runner import Runner
 GROUPS = ("node", "simple", "pytorch-converted", "pytorch-operator", "real")
 NEEDS_CONSTANTS = Path(__file__).parent / "needs_constants.txt"
 
-DYNAMIC = "@dynamic"
-"""Ends the name of a case's dynamic form."""
+DYNAMIC, SIZES = "@dynamic", "@sizes"
+"""What the names of a case's other forms end with."""
 
 # Cases compile in a tenth of a second, real models in tens; a busy machine gets its share of patience.
 _SECONDS = {"real": 240.0}
@@ -38,10 +41,11 @@ class Case:
     group: str
     seconds: float
     test: TestCase
-    dynamic: bool = False
+    form: str = ""
     opt_level: int = 3
 
 
+@cache
 def load_cases() -> dict[str, Case]:
     """Every case as it stands by its name, which is unique across the groups. Takes some seconds: the node cases are computed."""
     cases: dict[str, Case] = {}
@@ -54,13 +58,24 @@ def load_cases() -> dict[str, Case]:
     return cases
 
 
-def both_forms(cases: dict[str, Case]) -> dict[str, Case]:
-    """The cases and, each after its own, their dynamic forms, named with `DYNAMIC` at the end.
+def all_forms(cases: dict[str, Case]) -> dict[str, Case]:
+    """The cases and, each after its own, their other forms, named with `DYNAMIC` or `SIZES` at the end.
 
-    The second form is about our own levels: LLVM does as little as it can, which takes a third of the time.
+    Those are about our own levels: LLVM does as little as it can, which takes a third of the time.
     """
-    forms = ((case, replace(case, name=case.name + DYNAMIC, dynamic=True, opt_level=0)) for case in cases.values())
-    return {form.name: form for pair in forms for form in pair}
+    forms: dict[str, Case] = {}
+    resized = set(resized_cases(cases))
+    for case in cases.values():
+        for form in ("", DYNAMIC, *([SIZES] if case.name in resized else [])):
+            forms[case.name + form] = replace(case, name=case.name + form, form=form, opt_level=0 if form else case.opt_level)
+    return forms
+
+
+def resized_cases(cases: dict[str, Case]) -> list[str]:
+    """The names of the cases that also run on other sizes."""
+    constants = needed_constants()
+    models = {c.name: partial(_model, c.test) for c in cases.values() if c.group == "node" and c.name not in constants}
+    return list(varied(models))
 
 
 def needed_constants() -> dict[str, str]:
@@ -79,7 +94,13 @@ def run_case(case: Case) -> None:
     from intaglio import backend  # here, since listing cases must not depend on the compiler
 
     model = _model(case.test)
-    prepared = backend.prepare(made_dynamic(model) if case.dynamic else model, "CPU", opt_level=case.opt_level)
+    if case.form:
+        model = made_dynamic(model)
+    prepared = backend.prepare(model, "CPU", opt_level=case.opt_level)
+    if case.form == SIZES:
+        inputs, _ = next(_data(case.test, model))
+        check_sizes(case.test.name, model, prepared.run, inputs)
+        return
     rtol, atol = TOLERANCES.get(case.test.name, (case.test.rtol, case.test.atol))
     for inputs, expected in _data(case.test, model):
         outputs = list(prepared.run(inputs))

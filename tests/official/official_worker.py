@@ -18,14 +18,14 @@ import time
 from dataclasses import replace
 from typing import BinaryIO
 
-from official_cases import Case, both_forms, load_cases, run_case
+from official_cases import Case, all_forms, load_cases, run_case
 
 # Of one child; an error in a size computation must not take the machine down.
 _MEMORY = 16 << 30
 
 
 def main() -> None:
-    cases = both_forms(load_cases())
+    cases = all_forms(load_cases())
     for level in map(int, sys.argv[1:]):
         cases = {name: replace(case, opt_level=level) for name, case in cases.items()}
     import intaglio.backend  # noqa: F401 - before the children are forked, so that each finds it loaded

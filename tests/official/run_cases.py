@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from official_cases import DYNAMIC, GROUPS, Case, both_forms, load_cases, needed_constants
+from official_cases import DYNAMIC, GROUPS, SIZES, Case, all_forms, load_cases, needed_constants
 from official_pool import Outcome, Pool, held_against
 
 
@@ -24,12 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-j", "--jobs", type=int, default=2)
     parser.add_argument("-v", "--verbose", action="store_true", help="show what passes, with its time")
     parser.add_argument("--dynamic", action="store_true", help="the cases' dynamic forms")
+    parser.add_argument("--sizes", action="store_true", help="one case an operator on other sizes than those of its data")
     parser.add_argument("--opt-level", type=int, choices=range(4), help="for all cases; else 3, and 0 for dynamic forms")
     parser.add_argument("--reasons", action="store_true", help="count the reasons of failures")
     asked = parser.parse_args(arguments)
     start = time.perf_counter()
-    cases = both_forms(load_cases())
-    chosen = [case for case in _chosen(cases, asked.patterns) if case.dynamic == asked.dynamic]
+    cases = all_forms(load_cases())
+    form = DYNAMIC if asked.dynamic else SIZES if asked.sizes else ""
+    chosen = [case for case in _chosen(cases, asked.patterns) if case.form == form]
     if not chosen:
         print("no case matches", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""The official ONNX backend suite through `intaglio.backend`, as it stands and with every dimension made dynamic.
+"""The official ONNX backend suite through `intaglio.backend`, as it stands, with every dimension made dynamic, and on other sizes.
 
 What cannot be dynamic is listed, with the error that says why (needs_constants.txt); the list is strict. Cases run in worker processes
 (official_pool), in the order of the tests, and each test waits for its own: a crash or a hang fails one case. Single cases run by
@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("onnx")
 
-from official_cases import DYNAMIC, GROUPS, NEEDS_CONSTANTS, load_cases, needed_constants
+from official_cases import DYNAMIC, GROUPS, NEEDS_CONSTANTS, SIZES, load_cases, needed_constants, resized_cases
 from official_pool import Pool, held_against
 
 CASES = load_cases()
@@ -24,7 +24,7 @@ every_case = pytest.mark.parametrize("name", [pytest.param(name, id=f"{case.grou
 
 @pytest.fixture(scope="module")
 def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
-    endings = {"test_case": "", "test_dynamic": DYNAMIC}
+    endings = {"test_case": "", "test_dynamic": DYNAMIC, "test_sizes": SIZES}
     items = [(item, getattr(item, "originalname", "")) for item in request.session.items]
     named = [(item.callspec.params["name"], endings[kind]) for item, kind in items if kind in endings]
     started = Pool([name + ending for name, ending in named], jobs=min(os.cpu_count() or 1, 4))
@@ -42,6 +42,13 @@ def test_case(name: str, pool: Pool) -> None:
 @every_case
 def test_dynamic(name: str, pool: Pool) -> None:
     outcome = held_against(pool.outcome(name + DYNAMIC), CONSTANTS.get(name))
+    if not outcome.passed:
+        pytest.fail(f"{outcome.status}: {outcome.detail}", pytrace=False)
+
+
+@pytest.mark.parametrize("name", resized_cases(CASES))
+def test_sizes(name: str, pool: Pool) -> None:
+    outcome = pool.outcome(name + SIZES)
     if not outcome.passed:
         pytest.fail(f"{outcome.status}: {outcome.detail}", pytrace=False)
 
