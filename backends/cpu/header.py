@@ -58,9 +58,13 @@ def header(prefix: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
 
 
 def _port(port: Port) -> str:
-    """Names come from the model: nothing in them may end the comment or leave its line."""
-    name = "".join(c if c.isprintable() else "?" for c in port.name).replace("*/", "* /")
+    name = _in_comment(port.name)
     if port.is_list:
         return f"{name}: {port.type_name}"
-    dims = ", ".join(str(d) if isinstance(d, int) or d.isidentifier() else "?" for d in port.sizes)
+    dims = ", ".join(_in_comment(str(d)) or "?" for d in port.sizes)
     return f"{name}: {BY_NUMBER[port.element].name}[{dims}]"
+
+
+def _in_comment(text: str) -> str:
+    """Names come from the model: nothing in them may begin or end a comment or leave its line."""
+    return "".join(c if c.isprintable() else "?" for c in text).replace("*/", "* /").replace("/*", "/ *")
