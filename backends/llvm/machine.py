@@ -77,7 +77,7 @@ class Machine:
         """What the emitter writes into modules for this machine."""
         cpu, features = self._cpu
         layout = str(self.target_machine.target_data)
-        return TargetAttributes(self._triple, layout, cpu, features, self.vector_width, self._half)
+        return TargetAttributes(self._triple, layout, cpu, features, self.vector_width, _half(self))
 
     @cached_property
     def vector_width(self) -> int:
@@ -135,16 +135,6 @@ class Machine:
         return self.triple or llvm.get_default_triple()
 
     @cached_property
-    def _half(self) -> str:
-        """What the target does with f16, as `TargetAttributes.half` says it: LLVM is asked, since processors' names imply features."""
-        probe = "define half @f(half %a, half %b, half %c) {{ %r = {} ret half %r }} declare half @llvm.fma.f16(half, half, half)"
-        fma = self.target_machine.emit_object(self.parse(probe.format("call half @llvm.fma.f16(half %a, half %b, half %c)")))
-        if not any(name in fma for name in (b"hf2", b"fma\0", b"fmaf\0")):
-            return "arithmetic"
-        add = self.target_machine.emit_object(self.parse(probe.format("fadd half %a, %b")))
-        return "none" if b"hf2" in add else "conversion"
-
-    @cached_property
     def _cpu(self) -> tuple[str, str]:
         if self.cpu != "host":
             return self.cpu, self.features
@@ -154,6 +144,17 @@ class Machine:
             raise LlvmError(f'cpu "host" is for {host}, not for {self._triple}', subject="target", hint=hint)
         cpu, features = host_cpu()
         return cpu, ",".join(part for part in (features, self.features) if part)
+
+
+@lru_cache
+def _half(machine: Machine) -> str:
+    """What the target does with f16, as `TargetAttributes.half` says it: LLVM is asked, since processors' names imply features."""
+    probe = "define half @f(half %a, half %b, half %c) {{ %r = {} ret half %r }} declare half @llvm.fma.f16(half, half, half)"
+    fma = machine.target_machine.emit_object(machine.parse(probe.format("call half @llvm.fma.f16(half %a, half %b, half %c)")))
+    if not any(name in fma for name in (b"hf2", b"fma\0", b"fmaf\0")):
+        return "arithmetic"
+    add = machine.target_machine.emit_object(machine.parse(probe.format("fadd half %a, %b")))
+    return "none" if b"hf2" in add else "conversion"
 
 
 class Library:

@@ -217,7 +217,7 @@ def test_a_loop_that_never_ends(session: Session, graph: Graph, monkeypatch: pyt
         (make("ScatterElements", "x i u"), "index 3 is outside", {"x": np.zeros(3, F32), "i": np.array([3]), "u": np.zeros(1, F32)}),
         (make("ScatterND", "x i u"), "index 6 is outside", {"x": np.zeros(3, F32), "i": np.array([[6]]), "u": np.zeros(1, F32)}),
         (make("Reshape", "x s"), "6 elements are not 8", {"x": np.zeros(6, F32), "s": np.array([4, 2])}),
-        (make("Add", "x z"), "x0 is 3 in x and z0 is 4 in z", {"x": np.zeros(3, F32), "z": np.zeros(4, F32)}),
+        (make("Add", "x z"), "z0 is 4 in z and x0 is 3 in x", {"x": np.zeros(3, F32), "z": np.zeros(4, F32)}),
         (make("TopK", "x k"), "is 5, but must be at most 4", {"x": np.zeros(4, F32), "k": np.array([5])}),
         (make("ReverseSequence", "x n"), "a sequence of length 9", {"x": np.zeros((2, 2), F32), "n": np.array([1, 9])}),
         (make("CumSum", "x a"), "axis 4 is outside of [-1, 1)", {"x": np.zeros(3, F32), "a": np.array(4)}),

@@ -56,7 +56,7 @@ REFUSED = {
         "m (float[S,3] x, int64[L] s) => (float[R,C] z) { z = Reshape (x, s) }",
         {"x": ones(2, 3), "s": np.array([3, 3])},
         "ITG5005",
-        "cannot view 2x3 as 3x3",
+        "6 elements are not 9",
     ),
     "read": (
         "m (float[S] x, int64 n) => (float z) <int64[1] a = {0}> { e = Unsqueeze (n, a) z = Tile (x, e) }",
