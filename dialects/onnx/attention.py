@@ -11,7 +11,7 @@ from xdsl.irdl import operand_def, opt_operand_def, opt_result_def, result_def
 
 from .base import OnnxOp, element_of, float_attr, int_attr, operator, str_attr, tensor
 from .checks import at_least, data_type_in, divide, of_rank, one_of, require_broadcast_to, require_vector, same_shape, show
-from .dims import Dim, Shape
+from .dims import Dim, Shape, mod
 from .shapes import Shapes
 from .types import ALL_FLOATS, ALL_NUMERIC, BF16, BOOL, BY_NAME, F32, I64
 
@@ -76,6 +76,7 @@ class AttentionOp(OnnxOp):
         kv = shapes.require_equal(self, key_heads, value_heads, "the numbers of heads of K and V")
         keys = shapes.require_equal(self, keys, values, "the sequence lengths of K and V")
         divide(self, query_heads, kv, "the number of query heads")
+        shapes.require_equal(self, mod(query_heads, kv), 0, "the query heads left over when key heads share them and 0")
         past = self._past(shapes, batch, kv, head_size, value_size)
         return Heads(batch, query_heads, kv, queries, keys, past + keys, head_size, value_size)
 
