@@ -25,7 +25,8 @@ every_case = pytest.mark.parametrize("name", [pytest.param(name, id=f"{case.grou
 @pytest.fixture(scope="module")
 def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
     endings = {"test_case": "", "test_dynamic": DYNAMIC, "test_sizes": SIZES}
-    items = [(item, getattr(item, "originalname", "")) for item in request.session.items]
+    # Other modules have tests of these names.
+    items = [(item, getattr(item, "originalname", "")) for item in request.session.items if item.path == request.path]
     named = [(item.callspec.params["name"], endings[kind]) for item, kind in items if kind in endings]
     started = Pool([name + ending for name, ending in named], jobs=min(os.cpu_count() or 1, 4))
     yield started
