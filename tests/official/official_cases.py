@@ -93,16 +93,15 @@ def run_case(case: Case) -> None:
     """Compiles and runs a case. Raises what the compiler raises, AssertionError if the outputs are not those expected."""
     from intaglio import backend  # here, since listing cases must not depend on the compiler
 
-    model = _model(case.test)
-    if case.form:
-        model = made_dynamic(model)
+    declared = _model(case.test)
+    model = made_dynamic(declared) if case.form else declared
     prepared = backend.prepare(model, "CPU", opt_level=case.opt_level)
     if case.form == SIZES:
-        inputs, _ = next(_data(case.test, model))
+        inputs, _ = next(_data(case.test, declared))
         check_sizes(case.test.name, model, prepared.run, inputs)
         return
     rtol, atol = TOLERANCES.get(case.test.name, (case.test.rtol, case.test.atol))
-    for inputs, expected in _data(case.test, model):
+    for inputs, expected in _data(case.test, declared):
         outputs = list(prepared.run(inputs))
         if (promise := PROMISES.get(case.test.name)) is not None:
             check_alike(expected, outputs)
