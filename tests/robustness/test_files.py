@@ -29,7 +29,7 @@ def test_nothing(refused: Refused, tmp_path: Path) -> None:
     refused(b"", "ITG0103")
 
 
-@pytest.mark.parametrize("what", [None, 7, [], np.zeros(3), object()], ids=repr)
+@pytest.mark.parametrize("what", [None, 7, [], np.zeros(3), pytest.param(object(), id="object")], ids=repr)
 def test_what_is_no_file(refused: Refused, what: object) -> None:
     refused(what, "ITG0111")
 
