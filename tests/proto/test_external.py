@@ -143,7 +143,8 @@ def test_many_tensors_of_one_file_share_its_map(folder):
     arrays = [to_array(_tensor(offset=at % 90), folder) for at in range(500)]
     assert arrays[499].tolist() == [49, 50, 51, 52]
     if before is not None:
-        assert len(os.listdir("/proc/self/fd")) <= before + 2
+        # A map each would be 500; a few may be opened and closed by what else runs in the process.
+        assert len(os.listdir("/proc/self/fd")) <= before + 20
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ELEMENT_TYPES if kind.bits], ids=lambda kind: kind.name)
