@@ -57,7 +57,7 @@ func.func @main(%x: tensor<4xui8>, %y: tensor<4xui8>) -> tensor<4xui8> {
 // CHECK:         %[[A:.*]] = tensor.dim %x
 // CHECK:         %[[B:.*]] = tensor.dim %y
 // CHECK:         %[[SAME:.*]] = arith.cmpi eq, %[[B]], %[[A]] : index
-// CHECK-NEXT:    "dispatch.require"(%[[SAME]]) <{code = "ITG5003"
+// CHECK-NEXT:    "dispatch.require"(%[[SAME]], %[[B]], %[[A]]) <{code = "ITG5003", message = "dimension 0 of input y is {}, but must equal N, {}"
 func.func @main(%x: tensor<?xf32> {onnx.name = "x", onnx.dims = ["N"]}, %y: tensor<?xf32> {onnx.name = "y", onnx.dims = ["N"]}) -> tensor<?xf32> {
   %z = "onnx.Add"(%x, %y) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
   func.return %z : tensor<?xf32>

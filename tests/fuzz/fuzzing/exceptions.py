@@ -43,6 +43,7 @@ def _has(*attributes: str) -> Applies:
 # operator: (the reference that is wrong, when, why)
 _DISTRUSTED: dict[str, list[tuple[str, Applies, str]]] = {
     "QLinearConv": [("reference", _not_of_planes, "makes planes of whatever it is given")],
+    "ConvTranspose": [("reference", _has("group"), "gives each group the bias and the channel of the first")],
     "Bernoulli": [("ort", _always, "draws 0 at a probability of 1")],
     "Erf": [("reference", _of_double, "computes in float32")],
     "Gelu": [("reference", _of_double, "its Erf computes in float32")],
