@@ -45,9 +45,20 @@ def masked_store(e: Emitter, op: vector.MaskedStoreOp) -> None:
     target = e.memref(base)
     address = e.address(target, map(e.number, indices))
     t = memory_type(value.type)
+    if _is_first_lane(e.value(mask)):
+        # For AVX-512 LLVM 22 gives the store of one truncated lane the width from before the truncation, and so overwrites what follows.
+        first = e.let(f"extractelement {_for_memory(e, value)}, i64 0")
+        e.line(f"store {element(t)} {first}, ptr {address}, align {alignment(op, target.bytes)}")
+        return
     name = e.declare("void", f"llvm.masked.store.{mangled(t)}.p0", [t, "ptr", e.type(mask.type)])
     align = alignment(op, target.bytes)
     e.line(f"call void {name}({_for_memory(e, value)}, ptr align {align} {address}, {e.typed(mask)})")
+
+
+def _is_first_lane(mask: str) -> bool:
+    """Whether a mask is the constant one of lane 0."""
+    first, *others = (lane.split()[-1] for lane in mask.strip("<>").split(","))
+    return first == "true" and all(lane == "false" for lane in others)
 
 
 def _assign_from_memory(e: Emitter, result: SSAValue, t: str, text: str) -> None:

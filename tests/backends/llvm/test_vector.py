@@ -30,6 +30,24 @@ def test_masked(t, compile_kernel, numpy_type):
     np.testing.assert_array_equal(y.astype(np.float64), want.astype(np.float64))
 
 
+@pytest.mark.parametrize("lanes", [1, 2, 7])
+def test_a_constant_mask_writes_nothing_else(lanes, compile_kernel, numpy_type):
+    """Of what is rounded just before: one lane of it was once stored as wide as it had been."""
+    source = f"""
+func.func @k(%x : memref<?xf32>, %y : memref<?xbf16>, %n : index, %begin : index, %end : index) {{
+  %z = arith.constant 0 : index
+  %c = arith.constant {lanes} : index
+  %m = vector.create_mask %c : vector<8xi1>
+  %v = vector.load %x[%z] : memref<?xf32>, vector<8xf32>
+  %w = arith.truncf %v : vector<8xf32> to vector<8xbf16>
+  vector.maskedstore %y[%z], %m, %w : memref<?xbf16>, vector<8xi1>, vector<8xbf16>
+  func.return
+}}"""
+    x, y = np.arange(8, dtype=np.float32), np.full(8, 9, numpy_type("bf16"))
+    compile_kernel(source)([x, y], [8])
+    assert y.astype(int).tolist() == [i if i < lanes else 9 for i in range(8)]
+
+
 def test_create_mask_clamps(compile_kernel):
     source = """
 func.func @k(%y : memref<?xi1>, %n : index, %begin : index, %end : index) {
