@@ -31,7 +31,7 @@ def _of_indices(model: onnx.ModelProto) -> bool:
     return any(node.op_type == "MaxPool" and len(node.output) > 1 for node in model.graph.node)
 
 
-def _of_short_scales(model: onnx.ModelProto) -> bool:
+def _of_short_floats(model: onnx.ModelProto) -> bool:
     kinds = [i.type.tensor_type.elem_type for i in model.graph.input] + [t.data_type for t in model.graph.initializer]
     return not {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}.isdisjoint(kinds)
 
@@ -57,11 +57,13 @@ _DISTRUSTED: dict[str, list[tuple[str, Applies, str]]] = {
     "MaxPool": [("reference", _of_indices, "counts them from the start of their plane, not of the tensor")],
     "StringNormalizer": [("reference", _has("stopwords"), "tells case apart where is_case_sensitive is 0")],
     "StringSplit": [("ort", _has("delimiter"), "splits nothing into no part")],
-    "QuantizeLinear": [("reference", _of_short_scales, "divides in the type of x, not of y_scale")],
+    "QuantizeLinear": [("reference", _of_short_floats, "divides in the type of x, not of y_scale")],
     "Normalizer": [("reference", _always, "divides by the largest magnitude, where the specification has the largest")],
     "SVMRegressor": [("reference", _always, "rounds what it predicts to the type of its input")],
     "TreeEnsembleRegressor": [("reference", _always, "rounds what it predicts to the type of its input")],
     "LinearRegressor": [("reference", _always, "rounds what it predicts to the type of its input")],
+    "Scaler": [("reference", _always, "gives the type of its input")],
+    "GridSample": [("reference", _of_short_floats, "finds places in the type of the grid, not of what it samples")],
     "GlobalMaxPool": [("reference", _always, "drops the spatial axes")],
 }
 
