@@ -59,7 +59,7 @@ def export_model(module: ModuleOp, weights: Mapping[str, np.ndarray], defaults: 
     names.main(functions[0], model.graph)
     model.graph.initializer.extend(from_array(array, name) for name, array in (defaults or {}).items())
     for domain in sorted(names.domains | {""}):
-        model.opset_import.add(domain=domain, version=NEWEST[domain])
+        model.opset_import.add(domain=domain, version=NEWEST.get(domain, 1))
     return model
 
 

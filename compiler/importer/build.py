@@ -218,11 +218,10 @@ class GraphBuilder:
         for before, adapt in ADAPTERS.get((node.domain, node.op_type), ()):
             if node.version < before:
                 adapt(node, tools)
-        key = node.domain, node.op_type
-        if key not in OPERATORS and (own := self.operators.find(node)) is not None:
+        if (own := self.operators.find(node)) is not None:
             self.custom(node, own, scope)
             return
-        if key not in OPERATORS:
+        if (node.domain, node.op_type) not in OPERATORS:
             raise node.problem("ITG1004", f"the operator was withdrawn before operator set {node.version}", "export the model again")
         self.emit(node, scope)
         for late in tools.later:

@@ -24,7 +24,7 @@ from ...dialects.onnx.types import ELEMENT_TYPES
 from ...errors import IntaglioError
 from .attributes import Signature, check_attributes
 from .graph import Node
-from .opset import known_before
+from .opset import NEWEST, known_before
 from .scope import Scope
 from .values import Graph, Value
 
@@ -57,8 +57,6 @@ class Operators:
 
     def _versions(self, node: Node) -> list[CustomOperator]:
         key = node.domain, node.op_type
-        if key in OPERATORS:
-            return []
         return self._given.get(key) or bundled().get(key, [])
 
 
@@ -119,7 +117,7 @@ def _by_name(operators: Iterable[CustomOperator]) -> dict[tuple[str, str], list[
     for one in operators:
         domain = "" if one.domain == "ai.onnx" else one.domain
         key, subject = (domain, one.name), f"{one.domain or 'ai.onnx'}::{one.name}"
-        if key in OPERATORS or known_before(*key):
+        if domain in NEWEST and (key in OPERATORS or known_before(*key)):
             raise CustomError("ITG1401", "ONNX defines this operator", subject=subject, hint="Give it a domain of your own.")
         versions = found.setdefault(key, [])
         if any(other.since == one.since for other in versions):

@@ -21,8 +21,9 @@ DOMAINS: dict[str, str] = {
     "onnx_ml": "ai.onnx.ml",
     "onnx_training": "ai.onnx.preview.training",
     "onnx_preview": "ai.onnx.preview",
+    "onnx_microsoft": "com.microsoft",
 }
-"""The ONNX domain that each dialect holds."""
+"""The domain that each dialect holds."""
 
 
 def _defined() -> Iterator[type[OnnxOp]]:
@@ -57,3 +58,4 @@ ONNX = Dialect("onnx", [*_operators_of("onnx"), YieldOp], [WeightAttr, StringTyp
 ONNX_ML = Dialect("onnx_ml", _operators_of("onnx_ml"))
 ONNX_TRAINING = Dialect("onnx_training", _operators_of("onnx_training"))
 ONNX_PREVIEW = Dialect("onnx_preview", _operators_of("onnx_preview"))
+ONNX_MICROSOFT = Dialect("onnx_microsoft", _operators_of("onnx_microsoft"))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,13 +40,17 @@ _HOLDS = {
 
 @dataclass(frozen=True, eq=False)
 class Automaton:
-    """A deterministic automaton. A text matches if, from state 1, `steps[state, classes[byte]]` over its bytes leads to one of `accepts`.
+    """A deterministic automaton. Bytes match if `steps[state, classes[byte]]` over them leads to a state that accepts.
 
-    State 0 is never left. classes: uint8[256]; steps: int32[states, number of classes]; accepts: uint8[states].
+    Matching begins in state `starts[k]`, k the kind of the byte before, and a state accepts where bit l of `accepts[state]` is set, l the
+    kind of the byte after; a whole text begins in state 1 and ends before an EDGE. State 0 is never left. kinds: uint8[256], of bytes;
+    classes: uint8[256]; steps: int32[states, number of classes]; starts: int32[4]; accepts: uint8[states].
     """
 
+    kinds: np.ndarray
     classes: np.ndarray
     steps: np.ndarray
+    starts: np.ndarray
     accepts: np.ndarray
 
 
@@ -68,7 +73,15 @@ class Simulation:
 def compile_pattern(pattern: str) -> Automaton | Simulation:
     """What decides whether a whole text matches. Raises PatternError for a pattern that is none in RE2's syntax, or is too large."""
     graph = _Graph(parse(pattern))
-    return _Determinised(graph).run() or _simulation(graph)
+    return _Determinised(graph, [EDGE]).run() or _simulation(graph)
+
+
+def compile_search(pattern: str) -> Automaton:
+    """What finds matches inside of a text. Raises PatternError for a pattern that is none in RE2's syntax, or is too large."""
+    found = _Determinised(_Graph(parse(pattern)), range(KINDS)).run()
+    if found is None:
+        raise PatternError("the pattern is too large to be searched for: its repetitions or alternatives multiply")
+    return found
 
 
 class _Graph:
@@ -165,10 +178,10 @@ class _Graph:
 
 
 class _Determinised:
-    """States as sets of nodes, with the kind of the byte that led there."""
+    """States as sets of nodes, with the kind of the byte that led there. places: the kinds of bytes beside a match that matter."""
 
-    def __init__(self, graph: _Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: _Graph, places: Iterable[int]) -> None:
+        self.graph, self.places = graph, list(places)
         bounds = {0, *(b for edges in graph.edges for low, high, _ in edges for b in (low, high + 1))}
         bounds |= {b for b in range(1, 256) if graph.kinds[b] != graph.kinds[b - 1]}
         # Bytes from one bound to the next are treated alike.
@@ -182,11 +195,11 @@ class _Determinised:
 
     def run(self) -> Automaton | None:
         """The automaton, None where it would be too large."""
-        start = frozenset((self.graph.start,)), EDGE
-        numbers: dict[tuple[frozenset[int], int], int] = {(frozenset(), -1): 0, start: 1}
-        rows: list[list[int]] = [[0] * len(self.bounds), []]
-        accepts = [0, 0]
-        waiting = deque([start])
+        first = frozenset((self.graph.start,))
+        numbers: dict[tuple[frozenset[int], int], int] = {(frozenset(), -1): 0} | {(first, k): n for n, k in enumerate(self.places, 1)}
+        rows: list[list[int]] = [[0] * len(self.bounds), *([] for _ in self.places)]
+        accepts = [0] * len(rows)
+        waiting = deque((first, kind) for kind in self.places)
         while waiting:
             state = waiting.popleft()
             row: list[int] = []
@@ -199,10 +212,15 @@ class _Determinised:
                     waiting.append(following)
                 row.append(numbers[following])
             rows[numbers[state]] = row
-            accepts[numbers[state]] = int(any(self.graph.end in self.graph.closure(n, state[1], EDGE) for n in state[0]))
+            accepts[numbers[state]] = sum(1 << kind for kind in self.places if self._ends(state, kind))
             if len(numbers) * len(self.bounds) > MOST_ENTRIES or self.graph.work > MOST_WORK:
                 return None
-        return _smallest(self.classes, np.array(rows, np.int32), np.array(accepts, np.uint8))
+        starts = np.resize(np.arange(1, len(self.places) + 1, dtype=np.int32), KINDS)
+        return _smallest(Automaton(self.graph.kinds, self.classes, np.array(rows, np.int32), starts, np.array(accepts, np.uint8)))
+
+    def _ends(self, state: tuple[frozenset[int], int], after: int) -> bool:
+        nodes, before = state
+        return any(self.graph.end in self.graph.closure(n, before, after) for n in nodes)
 
     def _step(self, state: tuple[frozenset[int], int]) -> list[tuple[frozenset[int], int]]:
         """Where each class of bytes leads to."""
@@ -219,17 +237,17 @@ class _Determinised:
         return [(frozenset(targets), kind) for targets, kind in zip(found, kinds, strict=True)]
 
 
-def _smallest(classes: np.ndarray, steps: np.ndarray, accepts: np.ndarray) -> Automaton:
+def _smallest(found: Automaton) -> Automaton:
     """The automaton without what does not tell texts apart: states, if they are few, and classes of bytes."""
-    if len(steps) <= MOST_JOINED:
-        steps, accepts = _joined(steps, accepts)
-    columns, where = np.unique(steps, axis=1, return_inverse=True)
-    return Automaton(where.reshape(-1)[classes].astype(np.uint8), np.ascontiguousarray(columns), accepts)
+    if len(found.steps) <= MOST_JOINED:
+        found = _joined(found)
+    columns, where = np.unique(found.steps, axis=1, return_inverse=True)
+    return replace(found, classes=where.reshape(-1)[found.classes].astype(np.uint8), steps=np.ascontiguousarray(columns))
 
 
-def _joined(steps: np.ndarray, accepts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _joined(found: Automaton) -> Automaton:
     """Joins states of which the same texts are accepted (Moore's way)."""
-    groups, count = accepts.astype(np.int64), 0
+    steps, groups, count = found.steps, found.accepts.astype(np.int64), 0
     while True:
         signature = np.concatenate([groups[:, None], groups[steps]], axis=1)
         _, first, groups = np.unique(signature, axis=0, return_index=True, return_inverse=True)
@@ -240,7 +258,9 @@ def _joined(steps: np.ndarray, accepts: np.ndarray) -> tuple[np.ndarray, np.ndar
     # The dead state keeps number 0 and the first state number 1, even where that is dead too.
     kept = [0, 1, *(n for n in first.tolist() if groups[n] not in (groups[0], groups[1]))]
     number = {int(groups[n]): k for k, n in reversed(list(enumerate(kept)))}
-    return np.array([[number[int(groups[t])] for t in steps[n]] for n in kept], np.int32), accepts[kept]
+    starts = [1 if n == 1 else number[int(groups[n])] for n in found.starts.tolist()]
+    joined = np.array([[number[int(groups[t])] for t in steps[n]] for n in kept], np.int32)
+    return replace(found, steps=joined, starts=np.array(starts, np.int32), accepts=found.accepts[kept])
 
 
 def _simulation(graph: _Graph) -> Simulation:

@@ -6,7 +6,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from intaglio.dialects.onnx import ONNX, ONNX_ML, ONNX_PREVIEW, ONNX_TRAINING, OPERATORS
+from intaglio.dialects.onnx import ONNX, ONNX_MICROSOFT, ONNX_ML, ONNX_PREVIEW, ONNX_TRAINING, OPERATORS
 from intaglio.dialects.onnx.base import DYNAMIC, OnnxOp, Typed, WeightAttr
 from intaglio.dialects.onnx.containers import type_of
 from intaglio.dialects.onnx.control import YieldOp
@@ -74,7 +74,7 @@ def test_attribute(attribute: Attribute) -> None:
 
 def context() -> Context:
     ctx = Context()
-    for dialect in (Builtin, Test, ONNX, ONNX_ML, ONNX_TRAINING, ONNX_PREVIEW):
+    for dialect in (Builtin, Test, ONNX, ONNX_ML, ONNX_TRAINING, ONNX_PREVIEW, ONNX_MICROSOFT):
         ctx.load_dialect(dialect)
     return ctx
 

@@ -61,12 +61,12 @@ KINDS = {repr(p.constr): kind for kind, p in Probe.get_irdl_definition().propert
 
 def test_all_operators_are_defined() -> None:
     assert len(NEWEST) == 227
-    assert set(OPERATORS) == set(NEWEST)
+    assert {key for key in OPERATORS if key[0] != "com.microsoft"} == set(NEWEST)
 
 
 def test_dialects_hold_their_domains() -> None:
     counts = {d.name: sum(issubclass(op, OnnxOp) for op in d.operations) for d in (ONNX, ONNX_ML, ONNX_TRAINING, ONNX_PREVIEW)}
-    assert counts == {name: sum(domain == key for key, _ in NEWEST) for name, domain in DOMAINS.items()}
+    assert counts == {name: sum(domain == key for key, _ in NEWEST) for name, domain in DOMAINS.items() if domain != "com.microsoft"}
 
 
 @pytest.mark.parametrize("key", sorted(NEWEST), ids=lambda key: ".".join(filter(None, key)))

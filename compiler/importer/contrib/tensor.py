@@ -1,4 +1,4 @@
-"""Padding, unique elements and the inverses of matrices."""
+"""Padding, unique elements, distances and the inverses of matrices."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ def Unique(g: Graph, x: Value) -> tuple[Value, ...]:
     """The distinct elements of a vector in the order of their first place, where each element of x is among them, and how often."""
     y, _, inverse, counts = g.op("Unique", x, sorted=0, outputs=4)
     return y, inverse, counts
+
+
+@decomposition(DOMAIN, outputs=["C"], types={"A B": ["float", "double"]})
+def CDist(g: Graph, A: Value, B: Value, *, metric: str = "sqeuclidean") -> Value:
+    """The distance of each row of A from each row of B, (m, k) and (n, k) to (m, n), or its square."""
+    if metric not in ("euclidean", "sqeuclidean"):
+        raise g.unsupported(f"metric {metric!r}")
+    between = A.of_rank(2).unsqueeze(1) - B.of_rank(2).unsqueeze(0)
+    reduce = g.ReduceL2 if metric == "euclidean" else g.ReduceSumSquare
+    return reduce(between, [2], keepdims=0)
 
 
 def _square(X: Operand) -> list[TensorSpec]:

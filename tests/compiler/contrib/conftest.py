@@ -66,7 +66,7 @@ def check_close(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], rto
         assert ours.shape == theirs.shape
         if ours.dtype.kind in "iu" and quanta:
             assert np.abs(ours.astype(np.int64) - theirs.astype(np.int64)).max(initial=0) <= quanta
-        elif ours.dtype.kind in "iub":
+        elif ours.dtype.kind in "iubO":
             np.testing.assert_array_equal(ours, theirs)
         else:
             np.testing.assert_allclose(ours.astype(np.float64), theirs.astype(np.float64), rtol=rtol, atol=atol)

@@ -99,6 +99,14 @@ def test_unique(agrees):
     agrees("Unique", np.zeros(0, np.float32), outputs=3)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+@pytest.mark.parametrize(("m", "n", "k"), [(3, 5, 4), (1, 1, 1), (17, 9, 33), (0, 2, 3)])
+def test_distances(agrees, m, n, k, metric):
+    expected = None if m else [np.zeros((m, n), np.float32)]
+    agrees("CDist", normal(m, k), normal(n, k), metric=metric, outputs=["C"], expected=expected)
+    agrees("CDist", normal(n, k, dtype=np.float64), normal(n, k, dtype=np.float64), metric=metric, atol=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(4, 4), (2, 3, 5, 5), (1, 1), (0, 3, 3)])
 def test_inverse(agrees, shape):
     agrees("Inverse", normal(*shape), rtol=1e-3, atol=1e-4)
