@@ -144,7 +144,7 @@ def test_no_type_is_lost() -> None:
 
 def test_the_newest_versions_are_those_of_the_definitions() -> None:
     for (domain, op_type), cls in OPERATORS.items():
-        assert NEWEST[domain] >= cls.SINCE, op_type
+        assert NEWEST.get(domain, 1) >= cls.SINCE, op_type
 
 
 RNG = np.random.default_rng(0)
