@@ -19,7 +19,8 @@ from ..backends.target import Target, host_target
 from ..dialects.hal import Port
 from ..errors import IntaglioError
 from ..passes.verify import check_dominance
-from ..proto.files import load_model
+from ..proto.files import external_files, load_model
+from .cache import cache_of, key_of
 from .diagnostics import Place, internal_errors
 from .dump import Dump, printed
 from .importer import ImportedModel, import_model
@@ -94,6 +95,7 @@ def compile(
     name: str | None = None,
     dump_ir: str | os.PathLike[str] | None = None,
     verify_ir: bool = False,
+    cache: bool = True,
     operators: Any = (),
 ) -> Program:
     """Compiles an ONNX model.
@@ -102,7 +104,7 @@ def compile(
     Raises IntaglioError; an error in the model names the node and what to do. Codes: docs/errors.md.
     """
     folder = Path(dump_ir) if dump_ir is not None else None
-    return compile_model(model, Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir, operators))
+    return compile_model(model, Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir, cache, operators))
 
 
 def compile_model(model: Any, options: Options, progress: Progress = lambda step: None) -> Program:
@@ -115,7 +117,11 @@ def compile_model(model: Any, options: Options, progress: Progress = lambda step
 
     with internal_errors(place), undisturbed():
         target = options.chosen_target()
-        program, prefix, dump = _lowered(model, target, options, begin)
+        store = cache_of(options)
+        key = key_of(model, options) if store is not None else None
+        if store is not None and key is not None and (found := store.find(key)) is not None:
+            return Program(found, target)
+        program, prefix, dump, externals = _lowered(model, target, options, begin)
         begin("llvm")
         name = options.name or prefix
         core = build(
@@ -132,6 +138,8 @@ def compile_model(model: Any, options: Options, progress: Progress = lambda step
         if dump is not None:
             dump.text("optimised.ll", core.llvm_ir(optimised=True))
             dump.text("machine.s", core.assembly())
+        if store is not None and key is not None:
+            store.store(key, core, externals)
         return Program(core, target)
 
 
@@ -192,6 +200,7 @@ class InferenceSession:
         cpu: str = "host",
         dims: Mapping[str, int] | None = None,
         opt_level: int = 3,
+        cache: bool = True,
         operators: Any = (),
     ) -> None:
         """model: as `compile` takes it, or the path of a shared library that `Program.save` wrote (.so).
@@ -201,7 +210,9 @@ class InferenceSession:
         if isinstance(model, str | os.PathLike) and os.fspath(model).endswith(".so"):
             self._session = load(model, num_threads=num_threads)
         else:
-            self._session = compile(model, cpu=cpu, dims=dims, opt_level=opt_level, operators=operators).session(num_threads=num_threads)
+            self._session = compile(
+                model, cpu=cpu, dims=dims, opt_level=opt_level, cache=cache, operators=operators
+            ).session(num_threads=num_threads)
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: object = None) -> list[Any]:
         """The outputs named, all of them for None, as arrays. Errors: see `Session.run`. run_options: taken and ignored."""
@@ -231,12 +242,13 @@ def _lowered(
     options: Options,
     begin: Progress,
     observe: Observer = lambda level, ir: None,
-) -> tuple[Lowered, str, Dump | None]:
-    """The model at the loop level, the name that its file gives it, and the dump if one is wanted."""
+) -> tuple[Lowered, str, Dump | None, list[Path]]:
+    """The model at the loop level, the name that its file gives it, the dump if one is wanted, and the files of its external data."""
     dump = Dump(options.dump_ir) if options.dump_ir is not None else None
     begin("read")
     loaded = load_model(model)
     name = loaded.path.stem if loaded.path else ""
+    externals = external_files(loaded)
     begin("import")
     imported = import_model(loaded, dims=options.dims, operators=options.operators)
     # The message may be as large as all weights together; from here on the arrays are enough.
@@ -254,7 +266,7 @@ def _lowered(
             begin(LEVELS[after])
 
     begin(LEVELS[0])
-    return lower_to_loops(imported, target, reached), name, dump
+    return lower_to_loops(imported, target, reached), name, dump, externals
 
 
 _undisturbed_lock = threading.Lock()

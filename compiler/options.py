@@ -20,7 +20,8 @@ class Options:
     target: "cpu", the name of a target that an installed package offers, or a `Target`; cpu: the processor for target "cpu", "host"
     or LLVM's name of one; dims: sizes for open dimensions by name, fixed for good; opt_level: how hard LLVM works, 0 to 3; name: what
     the C functions' names start with, by default the model file's; dump_ir: a folder for every level's text; verify_ir: check the IR
-    at every level, for work on the compiler itself; operators: operators of the user's own, as `@operator` and `@decomposition` make
+    at every level, for work on the compiler itself; cache: whether a program made before may be taken from disk, and this one kept
+    there, see compiler/cache; operators: operators of the user's own, as `@operator` and `@decomposition` make
     them, or modules and Python files that hold such.
     """
 
@@ -31,6 +32,7 @@ class Options:
     name: str | None = None
     dump_ir: Path | None = None
     verify_ir: bool = False
+    cache: bool = True
     operators: Any = ()
 
     def __post_init__(self) -> None:

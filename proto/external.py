@@ -80,6 +80,11 @@ def set_external(tensor: TensorProto, location: str, offset: int, length: int) -
         tensor.external_data.add(key=key, value=value)
 
 
+def location_of(tensor: TensorProto) -> str:
+    """The path, relative to the model's folder, of the file that an external tensor's bytes stand in. Raises ModelFileError (ITG0120)."""
+    return _reference(tensor).location
+
+
 def _reference(tensor: TensorProto) -> Reference:
     entries = {}
     for entry in tensor.external_data:

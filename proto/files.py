@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from google.protobuf.message import EncodeError
 
 from .errors import ModelFileError
-from .external import Folder, check_external, is_external, set_external
+from .external import Folder, check_external, is_external, location_of, set_external
 from .onnx_pb2 import AttributeProto, GraphProto, ModelProto, SparseTensorProto, TensorProto, Version
 from .tensors import element_type, raw_bytes, to_array
 from .wire import MAX_BYTES, M, parse, serialize, too_large
@@ -164,6 +164,14 @@ def tensors_of(model: ModelProto) -> Iterator[TensorProto]:
             tensors, graphs = _tensors_and_graphs(node.attribute)
             yield from tensors
             pending += graphs
+
+
+def external_files(loaded: LoadedModel) -> list[Path]:
+    """The files that hold external data of a model, each once; none where it came without a folder."""
+    if loaded.base_dir is None:
+        return []
+    locations = dict.fromkeys(location_of(tensor) for tensor in tensors_of(loaded.model) if is_external(tensor))
+    return [loaded.base_dir / location for location in locations]
 
 
 def _tensors_and_graphs(attributes: Any) -> tuple[list[TensorProto], list[GraphProto]]:

@@ -123,6 +123,11 @@ class CpuProgram:
     def optimised(self) -> Optimised:
         return self.machine.optimise(self.unoptimised)
 
+    @property
+    def stored_bytes(self) -> int:
+        """What `stored.write_program` writes, about."""
+        return self.layout.bytes + len(self.object) + len(self.unoptimised) // 4
+
     @cached_property
     def object(self) -> bytes:
         """A relocatable object without the weights."""

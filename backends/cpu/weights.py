@@ -21,11 +21,12 @@ _CHUNK_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class Layout:
-    """The arrays of a model one after the other; offsets and the total size in bytes."""
+    """The arrays of a model one after the other; offsets and the total size in bytes; the blob itself where a file maps it."""
 
     arrays: Mapping[str, np.ndarray]
     offsets: Mapping[str, int]
     bytes: int
+    mapped: np.ndarray | None = None
 
     def chunks(self) -> Iterator[bytes | memoryview]:
         """The blob piece by piece; no more than a chunk of it is ever copied."""
@@ -37,6 +38,8 @@ class Layout:
 
     def blob(self) -> np.ndarray:
         """The blob as bytes in memory, aligned."""
+        if self.mapped is not None:
+            return self.mapped
         room = np.empty(self.bytes + ALIGNMENT, np.uint8)
         start = -room.ctypes.data % ALIGNMENT
         blob = room[start : start + self.bytes]

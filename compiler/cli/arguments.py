@@ -50,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     _model(one, "the .onnx file")
     _reading(one)
 
+    one = commands.add_parser("cache", help="show where compiled programs are kept, and how much they take")
+    one.add_argument("--clear", action="store_true", help="remove them all")
+
     one = commands.add_parser("check", help="report everything that keeps a model from being compiled")
     _model(one, "the .onnx file")
     _options(one)
@@ -84,6 +87,7 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-O", dest="opt_level", type=int, choices=range(4), default=3, help="how hard LLVM works (default 3)")
     command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every level there, one file each")
     command.add_argument("--verify-ir", action="store_true", help="check the IR at every level")
+    command.add_argument("--no-cache", action="store_true", help="compile afresh and keep nothing, see `intaglio cache`")
 
 
 def _inputs(command: argparse.ArgumentParser) -> None:

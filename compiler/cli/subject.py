@@ -18,7 +18,8 @@ from .show import compiling
 def options_of(asked: argparse.Namespace) -> Options:
     """The options that the command line gives."""
     name = getattr(asked, "name", None)
-    return Options(asked.target, asked.cpu, dict(asked.dims), asked.opt_level, name, asked.dump_ir, asked.verify_ir, asked.operators)
+    given = (asked.target, asked.cpu, dict(asked.dims), asked.opt_level, name, asked.dump_ir, asked.verify_ir)
+    return Options(*given, cache=not asked.no_cache, operators=asked.operators)
 
 
 def open_session(asked: argparse.Namespace) -> Session:

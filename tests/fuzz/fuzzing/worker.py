@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _MEMORY = 12 << 30
+os.environ["INTAGLIO_CACHE"] = "off"
 
 
 def main() -> None:
