@@ -13,6 +13,13 @@ from ..errors import IntaglioError
 REPORT = "This is a fault of the compiler, not of the model: please report it with the model."
 
 
+LEVELS = ("onnx", "linalg", "dispatch", "loops")
+"""The IR levels in order; below them are llvm, asm and obj."""
+
+STEPS = ("read", "import", *LEVELS, "llvm", "machine code")
+"""What a compilation goes through, in order; a progress display shows them."""
+
+
 class Place:
     """How far a compilation has come: `level` is the one being reached."""
 

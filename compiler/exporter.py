@@ -27,9 +27,9 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ..dialects.custom import KernelOp
-from ..dialects.onnx import DOMAINS
 from ..dialects.onnx.base import OnnxOp, WeightAttr
 from ..dialects.onnx.control import YieldOp
+from ..dialects.onnx.registry import DOMAINS
 from ..dialects.onnx.training import GradientOp
 from ..dialects.onnx.types import BY_IR, MapType, OptionalType, SequenceType
 from ..errors import IntaglioError

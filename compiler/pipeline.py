@@ -30,9 +30,6 @@ from ..passes.onnx_to_linalg.registry import lowering_of
 from .importer import ImportedModel
 from .ports import ports_of
 
-LEVELS = ("onnx", "linalg", "dispatch", "loops")
-"""The IR levels in order; below them are llvm, asm and obj."""
-
 
 @dataclass
 class Lowered:

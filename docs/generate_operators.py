@@ -15,8 +15,8 @@ from intaglio.compiler.importer.opset import NEWEST
 from intaglio.compiler.pipeline import is_compiled
 from intaglio.dialects.custom import CustomOperator
 from intaglio.dialects.kernel.parse import MISSING
-from intaglio.dialects.onnx import OPERATORS
 from intaglio.dialects.onnx.base import OnnxOp
+from intaglio.dialects.onnx.registry import OPERATORS
 
 HERE = Path(__file__).parent
 

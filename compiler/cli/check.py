@@ -7,7 +7,7 @@ import argparse
 from rich.markup import escape
 
 from ...errors import IntaglioError
-from ..driver import lower_model
+from ..lowering import lower_model
 from .show import compiling, err, out, print_error
 from .subject import options_of
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.markup import escape
 
 from ...errors import IntaglioError
-from ..driver import Program, compile_model, level_text
+from ..driver import Program, compile_model
+from ..lowering import level_text
 from .arguments import IR_LEVELS
 from .show import compiling, err, out, scaled
 from .subject import options_of

@@ -9,8 +9,8 @@ from rich.markup import escape
 
 from ...dialects.onnx.base import OnnxOp
 from ...passes.onnx_to_linalg import main_function
-from ..driver import read_model
 from ..importer import ImportedModel, ValueInfo
+from ..lowering import read_model
 from ..pipeline import is_compiled
 from .show import compiling, out, scaled, shape_text, table
 

@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ...errors import IntaglioError
-from ..driver import STEPS
+from ..diagnostics import STEPS
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

@@ -16,9 +16,9 @@ from xdsl.dialects.builtin import NameLoc, NoneAttr, NoneType, StringAttr, Tenso
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from ...dialects.custom import CustomOperator
-from ...dialects.onnx import OPERATORS
 from ...dialects.onnx.base import OnnxOp, Typed, container_of
 from ...dialects.onnx.control import IfOp, YieldOp
+from ...dialects.onnx.registry import OPERATORS
 from ...dialects.onnx.shapes import Shapes
 from ...errors import IntaglioError, ShapeError
 from ...proto.onnx_pb2 import SparseTensorProto, TensorProto

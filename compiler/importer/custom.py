@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...dialects.custom import CustomError, CustomOperator
 from ...dialects.kernel.parse import MISSING
-from ...dialects.onnx import OPERATORS
 from ...dialects.onnx.base import Typed
+from ...dialects.onnx.registry import OPERATORS
 from ...dialects.onnx.types import ELEMENT_TYPES
 from ...errors import IntaglioError
 from .attributes import Signature, check_attributes

@@ -5,9 +5,9 @@ They tell what operands cannot: how many dimensions a Reshape has whose target s
 
 from __future__ import annotations
 
-from ...dialects.onnx import OPERATORS
 from ...dialects.onnx.elementwise import UnaryOp
 from ...dialects.onnx.reduction import AlongAxisOp
+from ...dialects.onnx.registry import OPERATORS
 from ...dialects.onnx.tensor import CastLikeOp, CastOp, IdentityOp
 from .graph import Graph, Name
 

@@ -13,8 +13,8 @@ from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects.custom import CustomError, CustomOperator
-from ...dialects.onnx import OPERATORS
 from ...dialects.onnx.dims import SymDim
+from ...dialects.onnx.registry import OPERATORS
 from ...dialects.onnx.types import BY_IR, BY_NAME, BY_NUMPY, ElementType
 from ...errors import ShapeError, UnsupportedError
 from .graph import CURRENT, Fresh, Name, Node

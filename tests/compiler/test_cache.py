@@ -12,7 +12,7 @@ from typing import Any
 import intaglio
 import numpy as np
 import pytest
-from intaglio.compiler import driver
+from intaglio.compiler import lowering
 from intaglio.compiler.cache import Cache
 from intaglio.compiler.cli.main import main
 
@@ -44,13 +44,13 @@ def model(tmp_path: Path) -> Path:
 def lowered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """One entry for each model that is compiled in earnest."""
     found: list[Any] = []
-    real = driver.lower_to_loops
+    real = lowering.lower_to_loops
 
     def counted(*args: Any) -> Any:
         found.append(args)
         return real(*args)
 
-    monkeypatch.setattr(driver, "lower_to_loops", counted)
+    monkeypatch.setattr(lowering, "lower_to_loops", counted)
     return found
 
 

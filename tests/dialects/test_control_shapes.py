@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from intaglio.dialects.onnx import OPERATORS
 from intaglio.dialects.onnx.base import OnnxOp
 from intaglio.dialects.onnx.control import YieldOp
 from intaglio.dialects.onnx.dims import symbol
+from intaglio.dialects.onnx.registry import OPERATORS
 from intaglio.dialects.onnx.shapes import Shapes, Source
 from intaglio.dialects.onnx.types import OptionalType, SequenceType
 from intaglio.errors import ShapeError

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from intaglio.dialects.onnx import OPERATORS
 from intaglio.dialects.onnx.base import OnnxOp, WeightAttr
 from intaglio.dialects.onnx.dims import symbol
+from intaglio.dialects.onnx.registry import OPERATORS
 from intaglio.dialects.onnx.shapes import Shapes
 from intaglio.dialects.onnx.types import BY_IR, BY_NUMPY, STRING, MapType, SequenceType
 from intaglio.errors import ShapeError

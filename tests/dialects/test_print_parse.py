@@ -6,11 +6,11 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from intaglio.dialects.onnx import ONNX, ONNX_MICROSOFT, ONNX_ML, ONNX_PREVIEW, ONNX_TRAINING, OPERATORS
 from intaglio.dialects.onnx.base import DYNAMIC, OnnxOp, Typed, WeightAttr
 from intaglio.dialects.onnx.containers import type_of
 from intaglio.dialects.onnx.control import YieldOp
 from intaglio.dialects.onnx.ml.features import MapTyped
+from intaglio.dialects.onnx.registry import ONNX, ONNX_MICROSOFT, ONNX_ML, ONNX_PREVIEW, ONNX_TRAINING, OPERATORS
 from intaglio.dialects.onnx.types import ELEMENT_TYPES, MapType, OptionalType, SequenceType
 from xdsl.context import Context
 from xdsl.dialects.builtin import (

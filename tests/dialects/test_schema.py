@@ -9,7 +9,6 @@ import numpy as np
 import onnx.defs
 import onnx.helper
 import pytest
-from intaglio.dialects.onnx import DOMAINS, ONNX, ONNX_ML, ONNX_PREVIEW, ONNX_TRAINING, OPERATORS
 from intaglio.dialects.onnx.base import (
     OnnxOp,
     Typed,
@@ -25,6 +24,7 @@ from intaglio.dialects.onnx.base import (
     type_attr,
 )
 from intaglio.dialects.onnx.ml.features import MapTyped
+from intaglio.dialects.onnx.registry import DOMAINS, ONNX, ONNX_ML, ONNX_PREVIEW, ONNX_TRAINING, OPERATORS
 from intaglio.dialects.onnx.types import BY_IR
 from xdsl.irdl import OptPropertyDef, OptRegionDef, irdl_op_definition
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from intaglio.dialects.onnx import OPERATORS
 from intaglio.dialects.onnx.base import OnnxOp
 from intaglio.dialects.onnx.control import YieldOp
 from intaglio.dialects.onnx.dims import symbol
 from intaglio.dialects.onnx.elementwise import AddOp
+from intaglio.dialects.onnx.registry import OPERATORS
 from intaglio.dialects.onnx.shapes import Shapes, Source
 from intaglio.dialects.onnx.types import STRING
 from intaglio.errors import ShapeError

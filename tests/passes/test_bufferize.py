@@ -11,7 +11,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 
 import intaglio  # noqa: E402
-from intaglio.compiler.driver import lower_model  # noqa: E402
+from intaglio.compiler.lowering import lower_model  # noqa: E402
 from intaglio.compiler.options import Options  # noqa: E402
 from intaglio.dialects import hal  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from intaglio.compiler.driver import lower_model  # noqa: E402
+from intaglio.compiler.lowering import lower_model  # noqa: E402
 from intaglio.compiler.options import Options  # noqa: E402
 from intaglio.dialects import dispatch  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402

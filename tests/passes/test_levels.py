@@ -9,10 +9,10 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from intaglio.compiler.driver import lower_model  # noqa: E402
+from intaglio.compiler.diagnostics import LEVELS  # noqa: E402
+from intaglio.compiler.lowering import lower_model  # noqa: E402
 from intaglio.compiler.opt import OptMain  # noqa: E402
 from intaglio.compiler.options import Options  # noqa: E402
-from intaglio.compiler.pipeline import LEVELS  # noqa: E402
 from intaglio.passes.verify import check_dominance  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from xdsl.context import Context  # noqa: E402

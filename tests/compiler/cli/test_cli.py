@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from intaglio.compiler.cli import arguments, run
 from intaglio.compiler.cli.main import main
-from intaglio.compiler.pipeline import LEVELS
+from intaglio.compiler.diagnostics import LEVELS
 
 onnx = pytest.importorskip("onnx")
 

@@ -10,11 +10,10 @@ import intaglio
 import numpy as np
 import pytest
 from intaglio.backends.target import host_target
-from intaglio.compiler import driver
-from intaglio.compiler.diagnostics import Place, internal_errors
+from intaglio.compiler import driver, lowering
+from intaglio.compiler.diagnostics import LEVELS, STEPS, Place, internal_errors
 from intaglio.compiler.options import Options
-from intaglio.compiler.pipeline import LEVELS
-from intaglio.dialects.onnx import OPERATORS
+from intaglio.dialects.onnx.registry import OPERATORS
 
 onnx = pytest.importorskip("onnx")
 
@@ -94,12 +93,12 @@ def test_levels_are_dumped_and_verified(model: onnx.ModelProto, tmp_path: Path) 
 def test_steps_are_told_in_order(model: onnx.ModelProto) -> None:
     told: list[str] = []
     driver.compile_model(model, Options(opt_level=0), told.append)
-    assert tuple(told) == driver.STEPS
+    assert tuple(told) == STEPS
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_level_is_text(level: str, model: onnx.ModelProto) -> None:
-    assert "func.func @main" in driver.level_text(model, Options(), level)
+    assert "func.func @main" in lowering.level_text(model, Options(), level)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 from intaglio.compiler.importer.opset import ADAPTERS, NEWEST
 from intaglio.compiler.importer.opset.registry import CURRENT
-from intaglio.dialects.onnx import OPERATORS
+from intaglio.dialects.onnx.registry import OPERATORS
 from onnx import helper
 from onnx.defs import OpSchema
 from onnx.reference import ReferenceEvaluator
