@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-VERSION = 2
+VERSION = 3
 """Counts up when a struct or the meaning of a field changes; a session refuses a module of another version."""
 
 IMAGE_FORMAT = "intaglio-cpu-1"
@@ -236,6 +236,29 @@ OPTIONS = Struct(
     ),
 )
 
+SITE = Struct(
+    "site",
+    "A place in the host program that a profile has figures of.",
+    (
+        Field("const char *", "name", "the kernel's, or what else the host program does there"),
+        Field("int32_t", "counts_operations", "1 where the number of arithmetic operations is known"),
+        Field("int32_t", "node_count", "how many nodes of the model it is part of"),
+        Field("const char *const *", "nodes", "their names, UTF-8, the one first that most of the work is for"),
+    ),
+)
+
+RECORD = Struct(
+    "record",
+    "What an instance's profile has of a site, of all runs together.",
+    (
+        Field("int64_t", "count", "how often it ran"),
+        Field("int64_t", "nanoseconds", "the time of all"),
+        Field("int64_t", "least_nanoseconds", "the shortest time of one"),
+        Field("int64_t", "bytes", "that had to be read and written at least"),
+        Field("int64_t", "operations", "of arithmetic on elements"),
+    ),
+)
+
 MODULE = Struct(
     "module",
     "The functions of a compiled model, as the symbol intaglio_module has them for programs that load it by name.",
@@ -259,13 +282,16 @@ MODULE = Struct(
         ),
         Function("const char *", "last_error", _fields("void *instance"), "what the last failure was", of=""),
         Function("void", "destroy", _fields("void *instance"), "the end of an instance", of=""),
+        Field("int32_t", "site_count", "how many sites the profile has; 0 where none is kept"),
+        Field("const intaglio_site *", "sites", "what they are"),
+        Function("void *", "profile", _fields("void *instance"), "an instance's records, one a site; it may be cleared", of=""),
     ),
 )
 
 MODULE_SYMBOL = "intaglio_module"
 
 # In the order that C needs.
-STRUCTS = (BINDING, IMAGE, DEVICE, STRING, TENSOR, PORT, OPTIONS, MODULE)
+STRUCTS = (BINDING, IMAGE, DEVICE, STRING, TENSOR, PORT, OPTIONS, SITE, RECORD, MODULE)
 
 _SCALARS: dict[str, tuple[str, Any]] = {
     "int32_t": ("i32", ctypes.c_int32),

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import IntaglioError, UnsupportedError
 from .abi import MODULE, MODULE_SYMBOL, OPTIONS, VERSION
 from .pillow import decode_image
+from .profile import Dispatch, read_profile
 from .values import Port, Tensor, Writer, read_ports, read_value
 
 _Module, _Options = (struct.ctypes() for struct in (MODULE, OPTIONS))
@@ -122,6 +123,19 @@ class Session:
             results = [read_value(outputs[i], self._outputs[i]) for i in wanted]
         del writer  # what it keeps had to last until here
         return results
+
+    def profile(self, *, reset: bool = False) -> list[Dispatch]:
+        """The time and the work of each dispatch over all runs so far, in the program's order; reset: begin anew.
+
+        Raises IntaglioError: ITG5531 for a program that keeps no profile.
+        """
+        if not self._module.site_count:
+            hint = "Compile the model with profile=True (intaglio compile --profile)."
+            raise IntaglioError("ITG5531", "keeps no profile", subject="compiled module", hint=hint)
+        with self._lock:
+            if not self._end.alive:
+                raise IntaglioError("ITG5501", "is closed", subject="session")
+            return read_profile(self._module, self._instance, reset=reset)
 
     def close(self) -> None:
         """Gives the instance's memory back at once; the session cannot run after."""

@@ -84,6 +84,7 @@ def compile(
     verify_ir: bool = False,
     cache: bool = True,
     operators: Any = (),
+    profile: bool = False,
 ) -> Program:
     """Compiles an ONNX model.
 
@@ -91,7 +92,7 @@ def compile(
     Raises IntaglioError; an error in the model names the node and what to do. Codes: docs/errors.md.
     """
     folder = Path(dump_ir) if dump_ir is not None else None
-    return compile_model(model, Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir, cache, operators))
+    return compile_model(model, Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir, cache, operators, profile))
 
 
 def compile_model(model: Any, options: Options, progress: Progress = lambda step: None) -> Program:

@@ -117,7 +117,7 @@ def _lowered(
             begin(LEVELS[after])
 
     begin(LEVELS[0])
-    return lower_to_loops(imported, target, reached), name, dump, externals
+    return lower_to_loops(imported, target, reached, profile=options.profile), name, dump, externals
 
 
 _undisturbed_lock = threading.Lock()

@@ -22,7 +22,8 @@ class Options:
     the C functions' names start with, by default the model file's; dump_ir: a folder for every level's text; verify_ir: check the IR
     at every level, for work on the compiler itself; cache: whether a program made before may be taken from disk, and this one kept
     there, see compiler/cache; operators: operators of the user's own, as `@operator` and `@decomposition` make
-    them, or modules and Python files that hold such.
+    them, or modules and Python files that hold such; profile: the program times its dispatches, see
+    `Session.profile`.
     """
 
     target: str | Target = "cpu"
@@ -34,6 +35,7 @@ class Options:
     verify_ir: bool = False
     cache: bool = True
     operators: Any = ()
+    profile: bool = False
 
     def __post_init__(self) -> None:
         if self.opt_level not in OPT_LEVELS:

@@ -19,6 +19,7 @@ from ..passes.dispatch.bufferize import Bufferize, port_attributes
 from ..passes.dispatch.form_dispatches import FormDispatches
 from ..passes.dispatch.fuse_elementwise import FuseElementwise
 from ..passes.dispatch.fuse_epilogue import FuseEpilogue
+from ..passes.dispatch.measure_work import MeasureWork
 from ..passes.onnx.choose_layouts import choose_layouts
 from ..passes.onnx.differentiate import differentiate
 from ..passes.onnx.fold_constants import fold_constants
@@ -75,7 +76,7 @@ def linalg_level(imported: ImportedModel, target: Target) -> Lowered:
     return Lowered(lowered.module, lowered.weights, lowered.defaults)
 
 
-def dispatch_level(program: Lowered, target: Target) -> None:
+def dispatch_level(program: Lowered, target: Target, *, profile: bool = False) -> None:
     """Decides what runs as one kernel."""
     run_passes(
         program.module,
@@ -83,6 +84,7 @@ def dispatch_level(program: Lowered, target: Target) -> None:
             FuseElementwise(),  # first: a chain becomes one generic, which then is one epilogue or one member of a group
             FuseEpilogue(),  # before grouping: what a contraction takes with it is not left for others
             FormDispatches(),
+            *([MeasureWork()] if profile else []),  # while executables still say what they compute
         ],
     )
 
@@ -99,13 +101,15 @@ def loops_level(program: Lowered, target: Target) -> None:
     )
 
 
-def lower_to_loops(imported: ImportedModel, target: Target, observe: Observer = lambda level, module: None) -> Lowered:
-    """The whole way from the onnx dialect to the loop level."""
+def lower_to_loops(
+    imported: ImportedModel, target: Target, observe: Observer = lambda level, module: None, *, profile: bool = False
+) -> Lowered:
+    """The whole way from the onnx dialect to the loop level. profile: the program shall keep one."""
     onnx_level(imported, target)
     observe("onnx", imported.module)
     program = linalg_level(imported, target)
     observe("linalg", program.module)
-    dispatch_level(program, target)
+    dispatch_level(program, target, profile=profile)
     observe("dispatch", program.module)
     loops_level(program, target)
     observe("loops", program.module)

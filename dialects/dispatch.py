@@ -21,6 +21,7 @@ from xdsl.dialects.builtin import (
     SymbolRefAttr,
     TensorType,
     i1,
+    i32,
     i64,
 )
 from xdsl.ir import Attribute, Block, Dialect, Region, SSAValue
@@ -195,7 +196,10 @@ class DecodeImageOp(IRDLOperation):
 
 @irdl_op_definition
 class CallOp(IRDLOperation):
-    """Runs a kernel: tensors in, index constants in, fresh tensors out. `workgroups` says over how many steps work may be split."""
+    """Runs a kernel: tensors in, index constants in, fresh tensors out. `workgroups` says over how many steps work may be split.
+
+    `work`, where the program keeps a profile: the bytes it moves at least, and the arithmetic operations unless they are not known.
+    """
 
     name = "dispatch.call"
     callee = prop_def(SymbolRefAttr)
@@ -203,6 +207,7 @@ class CallOp(IRDLOperation):
     constants = var_operand_def(IndexType)
     result_dims = var_operand_def(IndexType)
     workgroups = operand_def(IndexType)
+    work = var_operand_def(IndexType)
     outs = var_result_def(TensorType)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
 
@@ -216,10 +221,16 @@ class CallOp(IRDLOperation):
         result_types: Sequence[Attribute],
     ) -> None:
         super().__init__(
-            operands=[list(tensors), list(constants), list(result_dims), workgroups],
+            operands=[list(tensors), list(constants), list(result_dims), workgroups, []],
             properties={"callee": SymbolRefAttr(callee)},
             result_types=[list(result_types)],
         )
+
+    def add_work(self, work: Sequence[SSAValue]) -> None:
+        """Sets `work`, of which there is none yet."""
+        self.operands = [*self.operands, *work]
+        segments = [len(s) for s in (self.tensors, self.constants, self.result_dims)]
+        self.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, [*segments, 1, len(work)])
 
     @override
     def verify_(self) -> None:
@@ -304,7 +315,8 @@ class ContractOp(IRDLOperation):
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
     as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
     window: strides and dilations [sh, sw, dh, dw]. The region maps the accumulator and one element of each extra (indexed by
-    `extra_maps` over the result's dimensions) to the element stored.
+    `extra_maps` over the result's dimensions) to the element stored. products: of a convolution, how many products make the channels of
+    one place, padding not counted; for profiles.
     """
 
     name = "dispatch.contract"
@@ -314,6 +326,7 @@ class ContractOp(IRDLOperation):
     batch = prop_def(IntegerAttr)
     layout = prop_def(DenseArrayBase[I64])
     extra_maps = prop_def(ArrayAttr[AffineMapAttr])
+    products = opt_prop_def(IntegerAttr)
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
     extras = var_operand_def(TensorType)
@@ -374,6 +387,10 @@ def _verify_message(message: StringAttr | None, values: Sequence[SSAValue]) -> N
 def _verify_dims(types: Sequence[Attribute], dims: Sequence[SSAValue]) -> None:
     if dynamic_count(types) != len(dims):
         raise VerifyException(f"{dynamic_count(types)} dynamic dimensions, but {len(dims)} index values")
+
+
+PROFILE = "dispatch.profile"
+"""Marks a program that keeps a profile: how often each of its dispatches ran, how long, and on what work."""
 
 
 def kernel_attributes() -> dict[str, Attribute]:

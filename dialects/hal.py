@@ -18,7 +18,6 @@ from xdsl.dialects.builtin import (
     DictionaryAttr,
     IndexType,
     IntegerAttr,
-    NameLoc,
     StringAttr,
     SymbolRefAttr,
     i1,
@@ -41,6 +40,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from .lists import LIST
+from .locations import nodes_of
 from .onnx.types import BY_NUMBER
 
 INPUTS = "hal.inputs"
@@ -118,19 +118,33 @@ class AllocateOp(IRDLOperation):
 
 @irdl_op_definition
 class DispatchOp(IRDLOperation):
-    """Runs a kernel over workgroups 0 to `workgroups`; the device may split the range. Dispatches take effect in order."""
+    """Runs a kernel over workgroups 0 to `workgroups`; the device may split the range. Dispatches take effect in order.
+
+    work: nothing, or what a profile tells rates by, see dispatch.call.
+    """
 
     name = "hal.dispatch"
     kernel = prop_def(SymbolRefAttr)
     workgroups = operand_def(IndexType)
     buffers = var_operand_def(BufferType)
     constants = var_operand_def(IndexType)
+    work = var_operand_def(IndexType)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
-    assembly_format = "$kernel `workgroups` `(` $workgroups `)` `buffers` `(` $buffers `)` `constants` `(` $constants `)` attr-dict"
+    assembly_format = (
+        "$kernel `workgroups` `(` $workgroups `)` `buffers` `(` $buffers `)` `constants` `(` $constants `)` "
+        "(`work` `(` $work^ `)`)? attr-dict"
+    )
 
-    def __init__(self, kernel: str, workgroups: SSAValue, buffers: Sequence[SSAValue], constants: Sequence[SSAValue]) -> None:
+    def __init__(
+        self,
+        kernel: str,
+        workgroups: SSAValue,
+        buffers: Sequence[SSAValue],
+        constants: Sequence[SSAValue],
+        work: Sequence[SSAValue] = (),
+    ) -> None:
         super().__init__(
-            operands=[workgroups, list(buffers), list(constants)],
+            operands=[workgroups, list(buffers), list(constants), list(work)],
             properties={"kernel": SymbolRefAttr(kernel)},
         )
 
@@ -290,7 +304,7 @@ def error_number(code: str) -> int:
 
 def node_name(op: Operation) -> str:
     """The name of the model's node that `op` came from, empty where it is unknown."""
-    return op.location.desc.data if isinstance(op.location, NameLoc) else ""
+    return next(iter(nodes_of(op.location)), "")
 
 
 # What the program takes and gives

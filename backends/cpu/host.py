@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from typing_extensions import override
@@ -13,8 +15,9 @@ from xdsl.dialects import func
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import hal
-from ...dialects.dispatch import MAX_VALUES
+from ...dialects.dispatch import MAX_VALUES, PROFILE
 from ...dialects.lists import ListType
+from ...dialects.locations import nodes_of
 from ...passes.verify import check_dominance
 from ..abi import expand
 from ..llvm import Emitter, TargetAttributes
@@ -25,6 +28,18 @@ from .host_ops import HOST_OPS, about
 from .instance import MEMBERS_HERE, member_index
 
 BUFFER = "{ ptr, i64 }"
+
+PROFILED = (hal.DispatchOp, hal.CopyOp)
+"""What a profile times; each such operation is a site."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site of the profile. counts: whether its arithmetic operations are known."""
+
+    name: str
+    nodes: tuple[str, ...]
+    counts: bool
 
 
 class HostEmitter(Emitter):
@@ -42,6 +57,8 @@ class HostEmitter(Emitter):
         self._tables: dict[str, str] = {}
         self._buffers = 0
         self._constants = 0
+        self.profiled = False
+        self.sites: list[Site] = []
 
     @override
     def type(self, t: Attribute) -> str:
@@ -87,6 +104,18 @@ class HostEmitter(Emitter):
         self.line(f"ret i32 {status}")
         self.label(go)
 
+    @contextmanager
+    def timed(self, op: Operation, name: str, work: Sequence[str], *, counts: bool) -> Iterator[None]:
+        """Times what is emitted inside, where the program keeps a profile. work: bytes and operations, as LLVM spells them."""
+        if not self.profiled:
+            yield
+            return
+        start = self.let("call i64 @rt.clock()")
+        yield
+        figures = ", ".join(f"i64 {size}" for size in (*work, "0")[:2])
+        self.line(f"call void @rt.record(ptr %self, i32 {len(self.sites)}, i64 {start}, {figures})")
+        self.sites.append(Site(name, nodes_of(op.location), counts))
+
     def arrays(self, buffers: int, constants: int) -> None:
         """Makes sure that the arrays `%buffers` and `%constants`, which all dispatches share, are that long."""
         self._buffers, self._constants = max(self._buffers, buffers), max(self._constants, constants)
@@ -96,6 +125,7 @@ class HostEmitter(Emitter):
         check_dominance(main)
         inputs, outputs = hal.ports(main)
         self.function = main
+        self.profiled = PROFILE in main.attributes
         self._begin()
         self.line(expand("%weights.at = FIELD(instance, %self, weights)", MEMBERS_HERE))
         self.line("%weights = load ptr, ptr %weights.at, align 8")
@@ -178,12 +208,15 @@ def dispatch(e: HostEmitter, op: hal.DispatchOp) -> None:
     for i, ssa in enumerate(op.constants):
         e.line(f"store {e.typed(ssa)}, ptr {e.offset('%constants', 'i64', i)}, align 8")
     counts = f"ptr %buffers, i32 {len(op.buffers)}, ptr %constants, i32 {len(op.constants)}"
-    e.step("dispatch", f", i32 {e.kernels[name]}, {e.typed(op.workgroups)}, {counts}")
+    with e.timed(op, name, [e.value(size) for size in op.work], counts=len(op.work) > 1):
+        e.step("dispatch", f", i32 {e.kernels[name]}, {e.typed(op.workgroups)}, {counts}")
 
 
 def copy(e: HostEmitter, op: hal.CopyOp) -> None:
     source, target = e.buffer(op.source), e.buffer(op.target)
-    e.step("copy", f", ptr {source[0]}, i64 {source[1]}, ptr {target[0]}, i64 {target[1]}, {e.typed(op.bytes)}")
+    moved = [str(e.mul(e.number(op.bytes), 2))] if e.profiled else []  # read and written
+    with e.timed(op, "copy", moved, counts=True):
+        e.step("copy", f", ptr {source[0]}, i64 {source[1]}, ptr {target[0]}, i64 {target[1]}, {e.typed(op.bytes)}")
 
 
 def read(e: HostEmitter, op: hal.ReadOp) -> None:

@@ -13,6 +13,7 @@ from .device import constant_text
 from .exchange import INPUTS, OUTPUTS
 from .heap import HEAP
 from .lists import LISTS, NO_LISTS
+from .profile import PROFILE
 from .steps import ERRORS, STEPS
 from .text_numbers import NUMBERS
 from .texts import NO_TEXTS, TEXTS
@@ -60,6 +61,7 @@ _STRUCTS = {
         "symbols": "[$SYMBOLS x %symbol]",
         "decode_image": "ptr",
         "decode_context": "ptr",
+        "records": "[$SITES x %record]",
         "error": f"[{ERROR_BYTES} x i8]",
     },
 }
@@ -339,6 +341,11 @@ done:
   ret void
 }
 
+define internal ptr @api.profile(ptr %self) #1 {
+  %records = FIELD(instance, %self, records)
+  ret ptr %records
+}
+
 define internal i32 @api.num_inputs() #1 {
   ret i32 $INPUTS
 }
@@ -394,7 +401,7 @@ class Extent:
     """What of a model the text depends on: how many of each, `weight_bytes`, and the prefix of the exported names.
 
     texts: how many texts the model names, 0 where it has no pool; their weights begin at `text_offsets` and `text_bytes`. numbers:
-    whether texts become numbers or numbers texts. lists: whether there are any.
+    whether texts become numbers or numbers texts. lists: whether there are any. sites: of the profile, 0 where none is kept.
     """
 
     prefix: str
@@ -408,6 +415,7 @@ class Extent:
     text_bytes: int = 0
     numbers: bool = False
     lists: bool = False
+    sites: int = 0
 
 
 def instance_types(extent: Extent) -> str:
@@ -424,7 +432,8 @@ def instance_functions(extent: Extent) -> str:
     texts += ["@one = private constant i64 1, align 8", "@open = private constant i64 -1, align 8"]
     pool = (TEXTS, *([NUMBERS] if extent.numbers else [])) if extent.texts else (NO_TEXTS,)
     lists = LISTS if extent.lists else NO_LISTS
-    body = _fill("\n".join((ERRORS, STEPS, HEAP, *pool, lists, INPUTS, OUTPUTS, _API)), extent)
+    profile = (PROFILE,) if extent.sites else ()
+    body = _fill("\n".join((ERRORS, STEPS, HEAP, *pool, lists, *profile, INPUTS, OUTPUTS, _API)), extent)
     exports = [f"@{extent.prefix}_{name} = alias {signature}, ptr @api.{name}" for name, signature in EXPORTS.items()]
     return "\n".join([*texts, expand(body, MEMBERS_HERE), *exports])
 
@@ -446,6 +455,8 @@ def _fill(text: str, extent: Extent) -> str:
         "$SYMBOLS_AT": member_index("instance", "symbols"),
         "$SYMBOLS": extent.symbols,
         "$WEIGHT_BYTES": extent.weight_bytes,
+        "$RECORDS_AT": member_index("instance", "records"),
+        "$SITES": extent.sites,
         "$ERROR_BYTES": ERROR_BYTES,
         "$TEXTS_THERE": str(extent.texts > 0).lower(),
         "$TEXTS_KNOWN": extent.texts,

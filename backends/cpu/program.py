@@ -15,7 +15,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 
 from ...dialects import hal, texts
-from ...dialects.dispatch import kernel_attributes
+from ...dialects.dispatch import PROFILE, kernel_attributes
 from ...dialects.onnx.types import BY_NUMBER
 from ...errors import IntaglioError, UnsupportedError
 from ..abi import IMAGE_FORMAT, KINDS, MODULE, MODULE_SYMBOL, STRUCTS, VERSION, Field
@@ -23,10 +23,10 @@ from ..llvm import Machine
 from ..llvm.emitter import quoted
 from ..llvm.machine import Optimised
 from ..session import HostedDevice, Session
-from . import device, images, instance
+from . import device, images, instance, profile
 from .device import constant_text, cpu_device
 from .header import header
-from .host import HostEmitter
+from .host import PROFILED, HostEmitter, Site
 from .instance import EXPORTS, Extent, instance_functions, instance_types
 from .link import Artifact, save_archive, save_object, save_shared
 from .weights import Layout, lay_out, placeholder
@@ -223,10 +223,11 @@ class _Text:
             text_offsets=self.layout.offsets.get(texts.OFFSETS, 0),
             text_bytes=self.layout.offsets.get(texts.BYTES, 0),
             numbers=any(isinstance(op, texts.NumberOp | texts.DecimalOp) for op in main.walk()),
+            sites=sum(isinstance(op, PROFILED) for op in main.walk()) if PROFILE in main.attributes else 0,
             lists=any(port.is_list for port in (*self.inputs, *self.outputs)) or any(op.name.startswith("list.") for op in main.walk()),
         )
         e = HostEmitter(self.machine.attributes, names, self.layout.offsets)
-        for declaration in (*device.LIBC, *instance.LIBC):
+        for declaration in (*device.LIBC, *instance.LIBC, *(profile.LIBC if extent.sites else ())):
             self._declare(e, declaration)
         for struct in STRUCTS:
             e.module_line(struct.llvm())
@@ -244,7 +245,8 @@ class _Text:
         self._image(names)
         self._ports("inputs", self.inputs)
         self._ports("outputs", self.outputs)
-        self._module_table()
+        self._sites(e.sites)
+        self._module_table(len(e.sites))
         e.module_line("\n".join([*(constant_text(name, text) for text, name in self._texts.items()), *self._tables]))
         # Steps and the host program are run once a dispatch at most: they are kept small, the kernels fast.
         return e.finish() + "attributes #1 = { nounwind optsize }\n"
@@ -297,7 +299,14 @@ class _Text:
         ]
         return f"%port {{ {', '.join(values)} }}"
 
-    def _module_table(self) -> None:
+    def _sites(self, sites: Sequence[Site]) -> None:
+        rows = []
+        for i, site in enumerate(sites):
+            nodes = self._array(f"sites.{i}", "ptr", [self._text(node) for node in site.nodes])
+            rows.append(f"%site {{ ptr {self._text(site.name)}, i32 {int(site.counts)}, i32 {len(site.nodes)}, {nodes} }}")
+        self._table("sites", "%site", rows)
+
+    def _module_table(self, sites: int) -> None:
         values: dict[str, Any] = {
             "version": VERSION,
             "prefix": self._text(self.prefix),
@@ -308,6 +317,8 @@ class _Text:
             "image": "@image",
             "device": "@cpu.device",
             "weight_bytes": self.layout.bytes,
+            "site_count": sites,
+            "sites": "@sites",
         }
         rows = []
         for member in MODULE.members:

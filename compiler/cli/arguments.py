@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     _options(one)
     one.add_argument("-o", "--output", type=Path, metavar="FILE", help="what to write; a suffix .so, .o or .a chooses the kind")
     one.add_argument("--emit", choices=EMIT, help="what to emit: a level's text, on the terminal without -o, or an artifact")
+    one.add_argument("--profile", action="store_true", help="let the program keep a profile; costs some 60 ns a dispatch")
     one.add_argument("--name", help="what the exported C functions' names start with (default: the file's name)")
 
     one = commands.add_parser("run", help="run a model on files or random inputs and show its outputs")
@@ -45,6 +46,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--runs", type=int, default=30, metavar="N", help="runs that are measured (default 30)")
     one.add_argument("--warmup", type=int, default=3, metavar="N", help="runs before those (default 3)")
     one.add_argument("--compare", action="store_true", help="measure ONNX Runtime as well, in turns")
+    one.add_argument("--profile", action="store_true", help="show where the time goes, by dispatch and by node")
+    one.add_argument("--top", type=int, default=20, metavar="K", help="how many rows of each such table (default 20)")
+    one.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the profile under the machine's limits; needs matplotlib")
+    one.add_argument("--json", type=Path, metavar="FILE", help="write the figures, and the whole profile, as JSON")
 
     one = commands.add_parser("info", help="show a model's inputs, outputs, operators, and which are not supported")
     _model(one, "the .onnx file")

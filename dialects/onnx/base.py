@@ -19,7 +19,6 @@ from xdsl.dialects.builtin import (
     DenseIntOrFPElementsAttr,
     FloatAttr,
     IntegerAttr,
-    NameLoc,
     NoneAttr,
     StringAttr,
     TensorType,
@@ -50,6 +49,7 @@ from xdsl.irdl import VerificationContext as _Context
 from xdsl.utils.exceptions import VerifyException
 
 from ...errors import ShapeError
+from ..locations import nodes_of
 from .types import BY_IR, MapType, OptionalType, SequenceType
 
 if TYPE_CHECKING:
@@ -257,8 +257,8 @@ class OnnxOp(IRDLOperation):
 
     @property
     def node(self) -> str | None:
-        """The model's node name, carried as location."""
-        return self.location.desc.data if isinstance(self.location, NameLoc) else None
+        """The model's node name, carried as location; of a node that took others in, its own."""
+        return next(iter(nodes_of(self.location)), None)
 
     def fail(self, code: str, message: str, hint: str = "") -> ShapeError:
         """A ShapeError that names this node; the caller raises it."""

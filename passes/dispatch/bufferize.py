@@ -342,7 +342,8 @@ class _Bufferizer:
         if name in self.checked:
             buffers.append(self.emit(hal.StatusOp()))
         constants = [self.values[c] for c in op.constants]
-        self.emit(hal.DispatchOp(name, self.values[op.workgroups], buffers, constants))
+        work = [self.values[w] for w in op.work]
+        self.emit(hal.DispatchOp(name, self.values[op.workgroups], buffers, constants, work))
         if name in self.checked:
             self.emit(hal.CheckOp.create(properties={"messages": self.checked[name]}))
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func, tensor
-from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp, TensorType, i64
+from xdsl.dialects.builtin import IndexType, IntegerAttr, LocationAttr, ModuleOp, TensorType, i64
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects import dispatch
+from ...dialects import dispatch, locations
 from .groups import Group, alone, form_groups
 from .passes_over_rows import carried_between_passes
-from .structure import dims_of
+from .structure import dims_of, is_parallel
 
 EXECUTABLE = "dispatch.executable"
 
@@ -73,7 +73,7 @@ class _Outliner:
         one = arith.ConstantOp(IntegerAttr(1, IndexType()))
         result_dims = [d for r in results for d in dims_of(r) if isinstance(d, SSAValue)]
         call = dispatch.CallOp(name, tensors, constants, result_dims, one.result, types)
-        call.location = last.location
+        call.location = _location(group)
         parent.insert_ops_before([one, call], last)
         for was, now in zip(results, call.outs, strict=True):
             now.name_hint = was.name_hint
@@ -149,6 +149,12 @@ def _describe(group: Group) -> str:
     if group.rowwise:
         return "rowwise" if len(group.members) > 1 else "reduce"
     return "elementwise"
+
+
+def _location(group: Group) -> LocationAttr:
+    """All nodes of the members. One that reduces leads, since most of the work is its, else the last."""
+    reduces = next((op for op in group.members if isinstance(op, linalg.GenericOp) and not is_parallel(op)), group.members[-1])
+    return locations.fused(reduces.location, *(op.location for op in group.members))
 
 
 def _used_as_tensor(fill: linalg.FillOp) -> bool:

@@ -10,6 +10,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
 from xdsl.passes import ModulePass
 
+from ...dialects import locations
 from .structure import extents_from, extents_of, is_cheap, is_identity, is_parallel, maps_of, substitute_dims
 
 MAX_BODY = 160
@@ -129,7 +130,7 @@ def _inline(consumer: linalg.GenericOp, position: int) -> linalg.GenericOp:
         [r.type for r in consumer.results],
         doc=consumer.doc,
     )
-    fused.location = consumer.location
+    fused.location = locations.fused(consumer.location, producer.location)
     parent = consumer.parent
     assert parent is not None
     parent.insert_op_before(fused, consumer)

@@ -9,7 +9,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineMap
 from xdsl.passes import ModulePass
 
-from ...dialects import dispatch
+from ...dialects import dispatch, locations
 from ..codegen.body import can_widen
 from .structure import dims_of, is_identity, is_parallel, maps_of
 
@@ -143,10 +143,9 @@ def _fuse(contract: dispatch.ContractOp, consumer: linalg.GenericOp) -> dispatch
         extra_maps=ArrayAttr([AffineMapAttr(m) for m in extra_maps]).data,
         epilogue=Region(block),
     )
-    fused.properties["window"] = contract.window
-    fused.properties["batch"] = contract.batch
-    fused.properties["layout"] = contract.layout
-    fused.location = contract.location
+    kept = ("window", "batch", "layout", "products")
+    fused.properties.update((name, contract.properties[name]) for name in kept if name in contract.properties)
+    fused.location = locations.fused(contract.location, consumer.location)
     parent = consumer.parent
     assert parent is not None
     parent.insert_op_before(fused, consumer)

@@ -9,6 +9,7 @@ import numpy as np
 from typing_extensions import override
 from xdsl.ir import Block, SSAValue
 
+from ...dialects import locations
 from ...dialects.onnx.conv import ConvOp
 from ...dialects.onnx.elementwise import AddOp, MulOp
 from ...dialects.onnx.normalization import BatchNormalizationOp
@@ -95,7 +96,7 @@ def _fuse(op: BatchNormalizationOp, block: Block, shapes: Shapes, weights: Weigh
         shapes.infer_op(constant)
     properties = {k: v for k, v in conv.properties.items() if not k.endswith("SegmentSizes")}
     fused = ConvOp.build(operands=[conv.x, new[0].output, new[1].output], result_types=[op.results[0].type], properties=properties)
-    fused.location = conv.location
+    fused.location = locations.fused(conv.location, op.location)
     block.insert_op_before(fused, op)
     shapes.infer_op(fused)
     fused.y.name_hint = op.results[0].name_hint

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.builtin import IntegerAttr, i64
 
 from ...dialects import blocked, dispatch
 from ..scalar import FLOAT, INDEX
@@ -67,6 +69,7 @@ def _dense(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
     panels = _packed_weights(b, w, block, width)
     window = (*op.attr("strides"), *op.attr("dilations"))
     contract = dispatch.ContractOp("conv", x.value, panels.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=window)
+    contract.properties["products"] = IntegerAttr(math.prod(w.shape), i64)  # type: ignore[type-var]  # of constants
     b.emit(contract)
     return Tensor(b, contract.result, tuple(shape), FLOAT)
 
