@@ -31,6 +31,7 @@ from xdsl.irdl import (
     ParsePropInAttrDict,
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
     opt_prop_def,
     prop_def,
     region_def,
@@ -196,8 +197,9 @@ class DecodeImageOp(IRDLOperation):
 
 @irdl_op_definition
 class CallOp(IRDLOperation):
-    """Runs a kernel: tensors in, index constants in, fresh tensors out. `workgroups` says over how many steps work may be split.
+    """Runs a kernel: tensors in, index constants in, fresh tensors out.
 
+    `workgroups` says into how many units its work may be split; `cost` how many picoseconds one takes, roughly, if that is known.
     `work`, where the program keeps a profile: the bytes it moves at least, and the arithmetic operations unless they are not known.
     """
 
@@ -207,6 +209,7 @@ class CallOp(IRDLOperation):
     constants = var_operand_def(IndexType)
     result_dims = var_operand_def(IndexType)
     workgroups = operand_def(IndexType)
+    cost = opt_operand_def(IndexType)
     work = var_operand_def(IndexType)
     outs = var_result_def(TensorType)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
@@ -221,16 +224,23 @@ class CallOp(IRDLOperation):
         result_types: Sequence[Attribute],
     ) -> None:
         super().__init__(
-            operands=[list(tensors), list(constants), list(result_dims), workgroups, []],
+            operands=[list(tensors), list(constants), list(result_dims), workgroups, [], []],
             properties={"callee": SymbolRefAttr(callee)},
             result_types=[list(result_types)],
         )
 
+    def split(self, workgroups: SSAValue, cost: SSAValue) -> None:
+        """Says what its work may be split into, in place of what was said before."""
+        self._set(workgroups, [cost], self.work)
+
     def add_work(self, work: Sequence[SSAValue]) -> None:
         """Sets `work`, of which there is none yet."""
-        self.operands = [*self.operands, *work]
-        segments = [len(s) for s in (self.tensors, self.constants, self.result_dims)]
-        self.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, [*segments, 1, len(work)])
+        self._set(self.workgroups, [] if self.cost is None else [self.cost], work)
+
+    def _set(self, workgroups: SSAValue, cost: Sequence[SSAValue], work: Sequence[SSAValue]) -> None:
+        segments = [self.tensors, self.constants, self.result_dims, [workgroups], cost, work]
+        self.operands = [value for segment in segments for value in segment]
+        self.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, list(map(len, segments)))
 
     @override
     def verify_(self) -> None:

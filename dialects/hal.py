@@ -31,6 +31,7 @@ from xdsl.irdl import (
     irdl_attr_definition,
     irdl_op_definition,
     operand_def,
+    opt_operand_def,
     prop_def,
     result_def,
     traits_def,
@@ -120,19 +121,21 @@ class AllocateOp(IRDLOperation):
 class DispatchOp(IRDLOperation):
     """Runs a kernel over workgroups 0 to `workgroups`; the device may split the range. Dispatches take effect in order.
 
+    cost: picoseconds that one workgroup takes on one thread, roughly; where it is not known, a device does better not to split.
     work: nothing, or what a profile tells rates by, see dispatch.call.
     """
 
     name = "hal.dispatch"
     kernel = prop_def(SymbolRefAttr)
     workgroups = operand_def(IndexType)
+    cost = opt_operand_def(IndexType)
     buffers = var_operand_def(BufferType)
     constants = var_operand_def(IndexType)
     work = var_operand_def(IndexType)
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
     assembly_format = (
-        "$kernel `workgroups` `(` $workgroups `)` `buffers` `(` $buffers `)` `constants` `(` $constants `)` "
-        "(`work` `(` $work^ `)`)? attr-dict"
+        "$kernel `workgroups` `(` $workgroups `)` (`cost` `(` $cost^ `)`)? `buffers` `(` $buffers `)` "
+        "`constants` `(` $constants `)` (`work` `(` $work^ `)`)? attr-dict"
     )
 
     def __init__(
@@ -142,9 +145,10 @@ class DispatchOp(IRDLOperation):
         buffers: Sequence[SSAValue],
         constants: Sequence[SSAValue],
         work: Sequence[SSAValue] = (),
+        cost: SSAValue | None = None,
     ) -> None:
         super().__init__(
-            operands=[workgroups, list(buffers), list(constants), list(work)],
+            operands=[workgroups, [] if cost is None else [cost], list(buffers), list(constants), list(work)],
             properties={"kernel": SymbolRefAttr(kernel)},
         )
 

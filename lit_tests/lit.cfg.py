@@ -13,3 +13,6 @@ config.test_source_root = os.path.dirname(__file__)  # type: ignore[name-defined
 # intaglio-opt, filecheck and not are scripts beside the interpreter; a shell that has not activated the environment lacks them.
 beside = os.path.dirname(sys.executable)
 config.environment["PATH"] = os.pathsep.join((beside, config.environment["PATH"]))  # type: ignore[name-defined] # noqa: F821
+# Where PYTHONPATH names another checkout than the one installed, that is the one to test.
+if "PYTHONPATH" in os.environ:
+    config.environment["PYTHONPATH"] = os.environ["PYTHONPATH"]  # type: ignore[name-defined] # noqa: F821

@@ -2,7 +2,7 @@
 for matmul and convolution alike, with the epilogue applied to the accumulators before they are stored once.
 
 Tiles at the edge overlap their neighbour instead of being cut: an output computed twice gets the same value twice, since nothing
-that is read aliases the result.
+that is read aliases the result. So two threads may store one, too.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from ...dialects.dispatch import ContractOp
 from ..dispatch.structure import Size, substitute_dims
 from .body import broadcast, clone_body, widen
 from .kernel import Buffer, Factors, KernelBuilder, View, factors, times, unroll
+from .split import parallel_rows
 
 UNROLL = 2
 """Steps of the reduction block unrolled. Unrolled whole (16), LLVM's scheduler hoists the broadcasts and spills accumulators: half the
 speed on AVX-512; 0, 2 and 4 measured alike."""
+
+FMA, FETCH = 300, 700
+"""Picoseconds of a vector's multiply-add, and of fetching a vector of the right operand, which few rows do not hide."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,20 @@ class Tiling:
 
     rows: int
     lanes: int
+
+
+_Tile = Callable[[tuple[int, int], Size, Size], None]
+"""Emits a register tile of (rows, columns) at a place (y, x)."""
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """How register tiles of `pixels` cover a plane: `outer` rounds of `inner` tiles; `tiles` emits the rounds from one to another."""
+
+    pixels: int
+    outer: Size
+    inner: Factors
+    tiles: Callable[[Size, Size, _Tile], None]
 
 
 class Contraction:
@@ -71,7 +89,7 @@ class Contraction:
         panels = k.ceildiv(n, self.width)
         full = k.floordiv(n, self.width)
 
-        def panel(at: list[SSAValue], p: Size, vectors: int, masked: bool) -> None:
+        def panel(at: list[SSAValue], p: Size, lower: Size, upper: Size, vectors: int, masked: bool) -> None:
             column = k.mul(p, self.width)
 
             lane = [k.const(j * self.tiling.lanes) for j in range(vectors)]
@@ -91,25 +109,34 @@ class Contraction:
                         where = [*at, k.index(row), k.index(column), k.const(i), lane[j]]
                         self._finish(acc[i * vectors + j], outs, where, masks[j])
 
-            self._row_tiles(m, tile)
+            self._row_tiles(m, lower, upper, tile)
 
-        def body(at: list[SSAValue]) -> None:
-            if not (isinstance(full, int) and full == 0):
-                k.loop(0, full, 1, lambda p: panel(at, p, self.vectors, False))
-            if isinstance(n, int):
-                rest = n % self.width
-                if rest:
-                    panel(at, full, -(-rest // self.tiling.lanes), bool(rest % self.tiling.lanes))
+        def body(outer: list[SSAValue], lower: Size, upper: Size) -> None:
+            *at, p = outer
+            left = n % self.width if isinstance(n, int) else None
+
+            def whole() -> None:
+                panel(at, p, lower, upper, self.vectors, False)
+
+            def last() -> None:
+                if left is not None:
+                    panel(at, full, lower, upper, -(-left // self.tiling.lanes), bool(left % self.tiling.lanes))
+                else:
+                    panel(at, p, lower, upper, self.vectors, True)
+
+            if left == 0:
+                whole()
+            elif full == 0:
+                last()
             else:
-                k.loop(full, panels, 1, lambda p: panel(at, p, self.vectors, True))
+                k.if_(k.emit(arith.CmpiOp(p, k.index(full), "slt")), whole, last)
 
-        self._batch_loops(batch, [], body)
+        tiles, rows_of_tile = self._row_tile_count(m)
+        parallel_rows(k, [*batch, panels, tiles], self._tile_cost(rows_of_tile, [reduce_blocks]), body)
 
-    def _batch_loops(self, batch: Sequence[Size], at: list[SSAValue], body: Callable[[list[SSAValue]], None]) -> None:
-        if not batch:
-            body(at)
-            return
-        self.k.loop(0, batch[0], 1, lambda i: self._batch_loops(batch[1:], [*at, i], body))
+    def _tile_cost(self, rows: int, taps: Sequence[Size]) -> Factors:
+        """Picoseconds of a register tile: the reduction's blocks over all taps."""
+        return times((self.block * self.vectors * (FMA * rows + FETCH), ()), _product(taps))
 
     def _matmul_results(self, batch: int, m: Size) -> tuple[View, list[View]]:
         """Views over (batch.., m, n, place in m, place in n): row dimensions are one, since each view is contiguous or constant in them.
@@ -158,22 +185,27 @@ class Contraction:
         map = AffineMap(batch + own, 0, (*first, *exprs))
         return self.k.view(buffer, map, range(batch + own), [*self.out.dims[:batch], *([1] * own)])
 
-    def _row_tiles(self, m: Size, tile: Callable[[int, Size], None]) -> None:
+    def _row_tile_count(self, m: Size) -> tuple[Size, int]:
+        """(how many register tiles cover m rows, rows of one)."""
+        rows = best_rows(m, self.tiling.rows) if isinstance(m, int) else self.tiling.rows
+        return self.k.ceildiv(m, rows), rows
+
+    def _row_tiles(self, m: Size, lower: Size, upper: Size, tile: Callable[[int, Size], None]) -> None:
+        """The register tiles from `lower` to `upper` of those that cover m rows."""
         k, most = self.k, self.tiling.rows
         if isinstance(m, int):
-            rows = best_rows(m, most)
-            count = -(-m // rows)
+            count, rows = self._row_tile_count(m)
             if count == 1:
                 tile(rows, 0)
             elif m % rows == 0:
-                k.loop(0, m, rows, lambda i: tile(rows, i))
+                k.loop(lower, upper, 1, lambda t: tile(rows, k.mul(t, rows)))
             else:
-                k.loop(0, count, 1, lambda t: tile(rows, k.minimum(k.mul(t, rows), m - rows)))
+                k.loop(lower, upper, 1, lambda t: tile(rows, k.minimum(k.mul(t, rows), m - rows)))
             return
         enough = k.emit(arith.CmpiOp(m, k.const(most), "sge"))
 
         def large() -> None:
-            k.loop(0, k.ceildiv(m, most), 1, lambda t: tile(most, k.minimum(k.mul(t, most), k.sub(m, most))))
+            k.loop(lower, upper, 1, lambda t: tile(most, k.minimum(k.mul(t, most), k.sub(m, most))))
 
         def small() -> None:
             fours = k.mul(k.floordiv(m, 4), 4)
@@ -201,7 +233,9 @@ class Contraction:
             height, width = 1, k.product(times(factors(height), factors(width)))
         per_block = lane // self.tiling.lanes
 
-        def panel(n: SSAValue, p: Size, vectors: int) -> None:
+        plane = self._plane(height, width)
+
+        def panel(n: SSAValue, p: Size, lower: Size, upper: Size, vectors: int) -> None:
             def tile(shape: tuple[int, int], y: Size, x: Size) -> None:
                 rows = shape[0] * shape[1]
 
@@ -221,40 +255,66 @@ class Contraction:
                         where = [n, k.index(first), k.index(y), k.index(x), k.const(0), *(k.const(c) for c in place)]
                         self._finish(acc[i * vectors + j], outs, where, None)
 
-            self._plane_tiles(height, width, tile)
+            plane.tiles(lower, upper, tile)
 
         whole = blocks * lane // self.width
+        left = (blocks * lane - whole * self.width) // self.tiling.lanes
 
-        def image(n: SSAValue) -> None:
-            k.loop(0, whole, 1, lambda p: panel(n, p, self.vectors))
-            if panels > whole:
-                panel(n, whole, (blocks * lane - whole * self.width) // self.tiling.lanes)
+        def body(outer: list[SSAValue], lower: Size, upper: Size) -> None:
+            n, p = outer
+            if panels == whole:
+                panel(n, p, lower, upper, self.vectors)
+            elif not whole:
+                panel(n, 0, lower, upper, left)
+            else:
+                inner = k.emit(arith.CmpiOp(p, k.const(whole), "slt"))
+                k.if_(inner, lambda: panel(n, p, lower, upper, self.vectors), lambda: panel(n, whole, lower, upper, left))
 
-        k.loop(0, batch, 1, image)
+        cost = times(self._tile_cost(plane.pixels, [channel_blocks, taps_h, taps_w]), plane.inner)
+        parallel_rows(k, [batch, panels, plane.outer], cost, body)
 
     def _plane_is_a_row(self, views: Sequence[tuple[View, int, int]], width: Size) -> bool:
         """Whether every view's plane (axes y, x) is contiguous or constant, so that tiles may run across row ends."""
         return all(v.strides[y] == times(v.strides[x], factors(width)) for v, y, x in views)
 
-    def _plane_tiles(self, height: Size, width: Size, tile: Callable[[tuple[int, int], Size, Size], None]) -> None:
-        k, most = self.k, self.tiling.rows
-        if not isinstance(height, int) or not isinstance(width, int):
-            k.loop(0, height, 1, lambda y: self._row_tiles(width, lambda rows, x: tile((1, rows), y, x)))
-            return
-        if not height or not width:
-            return
-        th, tw = best_plane(height, width, most)
+    def _plane(self, height: Size, width: Size) -> _Plane:
+        """How register tiles cover a plane."""
+        if isinstance(height, int) and isinstance(width, int):
+            return self._static_plane(height, width)
+        count, rows = self._row_tile_count(width)
+        if height == 1:
+            return _Plane(rows, count, (1, ()), lambda lower, upper, tile: self._line(0, width, lower, upper, tile))
 
-        def starts(extent: int, step: int, body: Callable[[Size], None]) -> None:
-            count = -(-extent // step)
-            if count == 1:
+        def lines(lower: Size, upper: Size, tile: _Tile) -> None:
+            self.k.loop(lower, upper, 1, lambda y: self._line(y, width, 0, count, tile))
+
+        return _Plane(rows, height, factors(count), lines)
+
+    def _line(self, y: Size, width: Size, lower: Size, upper: Size, tile: _Tile) -> None:
+        self._row_tiles(width, lower, upper, lambda rows, x: tile((1, rows), y, x))
+
+    def _static_plane(self, height: int, width: int) -> _Plane:
+        k = self.k
+        if not height or not width:
+            return _Plane(0, 0, (0, ()), lambda lower, upper, tile: None)
+        th, tw = best_plane(height, width, self.tiling.rows)
+        down, across = -(-height // th), -(-width // tw)
+
+        def starts(extent: int, step: int, lower: Size, upper: Size, body: Callable[[Size], None]) -> None:
+            if extent <= step:
                 body(0)
             elif extent % step == 0:
-                k.loop(0, extent, step, body)
+                k.loop(lower, upper, 1, lambda t: body(k.mul(t, step)))
             else:
-                k.loop(0, count, 1, lambda t: body(k.minimum(k.mul(t, step), extent - step)))
+                k.loop(lower, upper, 1, lambda t: body(k.minimum(k.mul(t, step), extent - step)))
 
-        starts(height, th, lambda y: starts(width, tw, lambda x: tile((th, tw), y, x)))
+        def tiles(lower: Size, upper: Size, tile: _Tile) -> None:
+            if down == 1:
+                starts(width, tw, lower, upper, lambda x: tile((th, tw), 0, x))
+            else:
+                starts(height, th, lower, upper, lambda y: starts(width, tw, 0, across, lambda x: tile((th, tw), y, x)))
+
+        return _Plane(th * tw, across if down == 1 else down, (1 if down == 1 else across, ()), tiles)
 
     # -- the micro-kernel
 

@@ -8,6 +8,7 @@ from xdsl.ir import SSAValue
 
 from .kernel import Buffer, KernelBuilder, factors, times
 from .nest import start_value
+from .split import MEMORY, parallel
 
 
 def emit_fill(k: KernelBuilder, fill: linalg.FillOp, buffers: dict[SSAValue, Buffer]) -> None:
@@ -17,4 +18,4 @@ def emit_fill(k: KernelBuilder, fill: linalg.FillOp, buffers: dict[SSAValue, Buf
     for d in buffer.dims:
         size = times(size, factors(d))
     value = start_value(k, fill.results[0])
-    k.loop(0, k.product(size), 1, lambda i: k.emit(memref.StoreOp.get(value, buffer.memref, [i])) and None)
+    parallel(k, [k.product(size)], (MEMORY, ()), lambda i: k.emit(memref.StoreOp.get(value, buffer.memref, i)))

@@ -68,12 +68,28 @@ class View:
     strides: tuple[Factors, ...]
 
 
-class KernelBuilder:
-    """Builds one kernel function at the loop level."""
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What a kernel's work is cut into: how many units, and the picoseconds that one takes, roughly.
 
-    def __init__(self) -> None:
+    Both are numbers or index values of the kernel's entry block, made of its constants by arithmetic alone.
+    """
+
+    count: Size
+    cost: Size
+
+
+class KernelBuilder:
+    """Builds one kernel function at the loop level.
+
+    divisible: whether its work may be cut into units; `units` says into which, None where it runs whole.
+    """
+
+    def __init__(self, *, divisible: bool = True) -> None:
         self.entry = Block()
         self.block = self.entry
+        self.divisible = divisible
+        self.units: Units | None = None
         self._constants: dict[int, SSAValue] = {}
         self._products: dict[Factors, SSAValue] = {}
 
@@ -136,22 +152,31 @@ class KernelBuilder:
     def sub(self, a: Size, b: Size) -> Size:
         if isinstance(a, int) and isinstance(b, int):
             return a - b
+        if b == 0:
+            return a
         return self.emit(arith.SubiOp(self.index(a), self.index(b)))
 
-    def ceildiv(self, a: Size, b: int) -> Size:
-        if isinstance(a, int):
+    def ceildiv(self, a: Size, b: Size) -> Size:
+        if isinstance(a, int) and isinstance(b, int):
             return -(-a // b)
-        return self.emit(arith.DivUIOp(self.index(self.add(a, b - 1)), self.const(b)))
+        return self.floordiv(self.add(a, self.sub(b, 1)), b)
 
-    def floordiv(self, a: Size, b: int) -> Size:
-        if isinstance(a, int):
+    def floordiv(self, a: Size, b: Size) -> Size:
+        if isinstance(a, int) and isinstance(b, int):
             return a // b
-        return self.emit(arith.DivUIOp(a, self.const(b)))
+        if b == 1:
+            return a
+        return self.emit(arith.DivUIOp(self.index(a), self.index(b)))
 
     def minimum(self, a: Size, b: Size) -> Size:
         if isinstance(a, int) and isinstance(b, int):
             return min(a, b)
         return self.emit(arith.MinSIOp(self.index(a), self.index(b)))
+
+    def maximum(self, a: Size, b: Size) -> Size:
+        if isinstance(a, int) and isinstance(b, int):
+            return max(a, b)
+        return self.emit(arith.MaxSIOp(self.index(a), self.index(b)))
 
     # -- memory
 
@@ -260,10 +285,12 @@ class KernelBuilder:
     def argument(self, type: Attribute) -> SSAValue:
         return self.entry.insert_arg(type, len(self.entry.args))
 
+    def bounds(self) -> None:
+        """The last two arguments: the units to run, from `begin` to `end`."""
+        self.begin, self.end = self.argument(IndexType()), self.argument(IndexType())
+
     def finish(self, name: str) -> func.FuncOp:
         """The kernel function in the kernel ABI: memrefs, constants, begin, end."""
-        self.argument(IndexType())
-        self.argument(IndexType())
         self.entry.add_op(func.ReturnOp())
         kernel = func.FuncOp(name, ([a.type for a in self.entry.args], []), Region(self.entry))
         kernel.attributes.update(kernel_attributes())

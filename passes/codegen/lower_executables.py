@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from xdsl.context import Context
-from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects import arith, func
+from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp, TensorType
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
@@ -14,11 +14,11 @@ from xdsl.passes import ModulePass
 from ...dialects import dispatch
 from ..dispatch.form_dispatches import EXECUTABLE
 from ..dispatch.groups import Group, space_of
-from ..dispatch.structure import dims_of
+from ..dispatch.structure import Size, dims_of
 from .contraction import Contraction
 from .expand_math import expand_math
 from .fill import emit_fill
-from .kernel import Buffer, KernelBuilder, flat_type
+from .kernel import Buffer, KernelBuilder, Units, flat_type
 from .nest import Nest
 
 DEFAULT_LANES = 16
@@ -34,20 +34,29 @@ class LowerExecutables(ModulePass):
         self.target = target
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        units: dict[str, tuple[func.FuncOp, Units]] = {}
         for exe in [f for f in op.ops if isinstance(f, func.FuncOp) and EXECUTABLE in f.attributes]:
-            kernel = lower_executable(exe, self.target)
+            kernel, cut = lower_executable(exe, self.target)
+            if cut is not None:
+                units[kernel.sym_name.data] = kernel, cut
             op.body.block.insert_op_before(kernel, exe)
             exe.detach()
             exe.erase(safe_erase=False)
+        for call in [c for f in op.ops if "dispatch.kernel" not in f.attributes for c in f.walk() if isinstance(c, dispatch.CallOp)]:
+            if (found := units.get(call.callee.root_reference.data)) is not None:
+                _tell_units(call, *found)
         for kernel in op.ops:
             if "dispatch.kernel" in kernel.attributes:
                 expand_math(kernel)  # kernels written in the kernel language are loops already, but for their mathematics
 
 
-def lower_executable(exe: func.FuncOp, target: Any = None) -> func.FuncOp:
-    """The kernel that computes what the executable says; takes its body apart."""
-    k = KernelBuilder()
+def lower_executable(exe: func.FuncOp, target: Any = None) -> tuple[func.FuncOp, Units | None]:
+    """The kernel that computes what the executable says, and the units it is cut into; takes the executable's body apart.
+
+    Kernels that check their data run whole, so that the error told is the first one on any number of threads.
+    """
     body = exe.body.block
+    k = KernelBuilder(divisible=not any(isinstance(op, dispatch.AssertOp) for op in exe.walk()))
     returned = cast(func.ReturnOp, body.last_op)
     tensors: list[SSAValue] = [a for a in body.args if isinstance(a.type, TensorType)]
     scalars = [a for a in body.args if not isinstance(a.type, TensorType)]
@@ -55,12 +64,36 @@ def lower_executable(exe: func.FuncOp, target: Any = None) -> func.FuncOp:
     outputs = [k.argument(flat_type(cast(TensorType, v.type))) for v in returned.operands]
     for a in scalars:
         a.replace_all_uses_with(k.argument(a.type))
+    k.bounds()
     _move_scalars(body, k.entry)
     buffers = _buffers(body, tensors, inputs, list(returned.operands), outputs)
     lanes = target.lanes(32) if target is not None else DEFAULT_LANES
     rows = target.mr if target is not None else DEFAULT_ROWS
     _emit(k, body, buffers, lanes, rows)
-    return k.finish(exe.sym_name.data)
+    return k.finish(exe.sym_name.data), k.units
+
+
+def _tell_units(call: dispatch.CallOp, kernel: func.FuncOp, units: Units) -> None:
+    """Works out before a call how many workgroups it has and what one costs: by the kernel's own arithmetic on the call's constants."""
+    block = call.parent
+    assert block is not None
+    indices = [a for a in kernel.body.block.args if isinstance(a.type, IndexType)]
+    host: dict[SSAValue, SSAValue] = dict(zip(indices, call.constants, strict=False))  # begin and end have none
+
+    def value(size: Size) -> SSAValue:
+        if isinstance(size, int):
+            constant = arith.ConstantOp(IntegerAttr(size, IndexType()))
+            block.insert_op_before(constant, call)
+            return constant.result
+        if size not in host:
+            owner = size.owner
+            assert isinstance(owner, Operation)
+            clone = owner.clone({v: value(v) for v in owner.operands})
+            block.insert_op_before(clone, call)
+            host.update(zip(owner.results, clone.results, strict=True))
+        return host[size]
+
+    call.split(value(units.count), value(units.cost))
 
 
 def _emit(k: KernelBuilder, body: Block, buffers: dict[SSAValue, Buffer], lanes: int, rows: int) -> None:

@@ -17,7 +17,8 @@ from ..dispatch.groups import Group, Space
 from ..dispatch.passes_over_rows import RowPass, rows_kept, split_passes
 from ..dispatch.structure import Size, maps_of, substitute_dims
 from .body import broadcast, can_widen, clone_body, widen
-from .kernel import Buffer, Factors, KernelBuilder, View, times
+from .kernel import Buffer, Factors, KernelBuilder, View, factors, times
+from .split import element_cost, parallel, parallel_rows
 
 UNROLLED_REDUCTION = 64
 """Reductions of up to this many static steps inside a vector body are unrolled whole (a 7x7 window is 49)."""
@@ -66,7 +67,16 @@ class Nest:
             for one in passes:
                 self._pass(one, members, indices)
 
-        self._loops(0, self.outer, [], row)
+        costs = [self._cost(m) for m in members.values()]
+        dynamic = max((c[1] for c in costs), key=len)
+        parallel(k, self.extents[: self.outer], (sum(c[0] for c in costs), dynamic), row)
+
+    def _cost(self, m: Member) -> Factors:
+        """Picoseconds of a member in one round of the outer loops."""
+        total: Factors = (element_cost(m.op), ())
+        for n in m.loops[self.outer :]:
+            total = times(total, factors(self.extents[n]))
+        return total
 
     def _member(self, op: linalg.GenericOp) -> Member:
         space = self.group.spaces[op]
@@ -82,12 +92,6 @@ class Nest:
                 view = self.k.view(self.buffers[place], _on_loops(map, space), loops, space.all)
                 (member.writes if is_out else member.reads)[n - len(op.inputs) if is_out else n] = view
         return member
-
-    def _loops(self, first: int, last: int, indices: list[SSAValue], body) -> None:
-        if first == last:
-            body(indices)
-            return
-        self.k.loop(0, self.extents[first], 1, lambda i: self._loops(first + 1, last, [*indices, i], body))
 
     # -- one pass over a row
 
@@ -199,7 +203,14 @@ class _Single:
             self._emit_reduction()
         else:
             self.nest.outer = len(m.space.outer)
-            self.nest._loops(0, len(self.nest.extents), [], lambda i: self.nest._element(m, i, {}, {}))
+            parallel(self.k, self.nest.extents, self._cost(), lambda i: self.nest._element(m, i, {}, {}))
+
+    def _cost(self) -> Factors:
+        """Picoseconds of one round of the parallel loops."""
+        total: Factors = (element_cost(self.m.op), ())
+        for e in self.m.space.inner:
+            total = times(total, factors(e))
+        return total
 
     def _views(self) -> list[View]:
         return [*self.m.reads.values(), *self.m.writes.values()]
@@ -231,16 +242,12 @@ class _Single:
                 views[n] = self._collapsed_view(view, value, groups, extents)
 
     def _extent(self, sizes: list[Size]) -> Size:
-        from .kernel import factors
-
         total: Factors = (1, ())
         for s in sizes:
             total = times(total, factors(s))
         return self.k.product(total)
 
     def _mergeable(self, a: int, b: int, sizes: list[Size]) -> bool:
-        from .kernel import factors
-
         return all(v.strides[a] == times(v.strides[b], factors(sizes[b])) for v in self._views())
 
     def _collapsed_view(self, view: View, value: SSAValue, groups: list[list[int]], extents: list[Size]) -> View:
@@ -280,9 +287,6 @@ class _Single:
             steps = steps * e if isinstance(e, int) and isinstance(steps, int) else 10**9
         unroll = steps <= UNROLLED_REDUCTION
 
-        def row(outer: list[SSAValue]) -> None:
-            k.loop(0, m.space.outer[last], lanes, lambda i: lane([*outer, i]))
-
         def lane(outer: list[SSAValue]) -> None:
             starts = [broadcast(k, s, lanes) for s in nest._starts(m)]
             attributes: dict[str, Attribute] = {"unroll": UnitAttr()} if unroll else {}
@@ -291,7 +295,7 @@ class _Single:
                 at = [*outer, *([k.const(0)] * len(m.space.inner))]
                 k.emit(vector.StoreOp(final[n], view.memref, at))
 
-        nest._loops(0, last, [], row)
+        parallel(k, m.space.outer, self._cost(), lane, lanes)
 
     def _vector_element(self, indices: list[SSAValue], carried: list[SSAValue], lanes: int, last: int) -> list[SSAValue]:
         m, k = self.m, self.k
@@ -335,7 +339,6 @@ class _Single:
         """Accumulators in registers over the reduced loops; where only the last parallel loop is contiguous, rows are accumulated
         in the result instead, so that the innermost loop stays contiguous."""
         m, nest, k = self.m, self.nest, self.k
-        outer = len(m.space.outer)
         if self._accumulate_rows():
             self._emit_row_accumulation()
             return
@@ -348,8 +351,8 @@ class _Single:
             for n, view in m.writes.items():
                 k.emit(memref.StoreOp.get(final[n], view.memref, [*indices, *([k.const(0)] * len(m.space.inner))]))
 
-        nest.outer = outer
-        nest._loops(0, outer, [], cell)
+        nest.outer = len(m.space.outer)
+        parallel(k, m.space.outer, self._cost(), cell)
 
     def _accumulate_rows(self) -> bool:
         m = self.m
@@ -367,13 +370,12 @@ class _Single:
 
     def _emit_row_accumulation(self) -> None:
         m, nest, k = self.m, self.nest, self.k
-        last = len(m.space.outer) - 1
         zeros = [k.const(0)] * len(m.space.inner)
         (start,) = nest._starts(m)
         write = m.writes[0]
 
-        def rows(outer: list[SSAValue]) -> None:
-            k.loop(0, m.space.outer[last], 1, lambda i: k.emit(memref.StoreOp.get(start, write.memref, [*outer, i, *zeros])) and None)
+        def rows(outer: list[SSAValue], lower: Size, upper: Size) -> None:
+            k.loop(lower, upper, 1, lambda i: k.emit(memref.StoreOp.get(start, write.memref, [*outer, i, *zeros])) and None)
 
             def at(inner: list[SSAValue], carried: list[SSAValue]) -> list[SSAValue]:
                 def one(i: SSAValue) -> None:
@@ -381,12 +383,12 @@ class _Single:
                     (new,) = nest._element(m, [*outer, i, *inner], {}, {m: [old]})
                     k.emit(memref.StoreOp.get(new, write.memref, [*outer, i, *zeros]))
 
-                k.loop(0, m.space.outer[last], 1, one)
+                k.loop(lower, upper, 1, one)
                 return []
 
             self._reduce_loops(0, outer, [], at, {})
 
-        nest._loops(0, last, [], rows)
+        parallel_rows(k, m.space.outer, self._cost(), rows)
 
 
 class _Captured(dict[SSAValue, SSAValue]):

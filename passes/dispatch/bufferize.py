@@ -343,7 +343,8 @@ class _Bufferizer:
             buffers.append(self.emit(hal.StatusOp()))
         constants = [self.values[c] for c in op.constants]
         work = [self.values[w] for w in op.work]
-        self.emit(hal.DispatchOp(name, self.values[op.workgroups], buffers, constants, work))
+        cost = None if op.cost is None else self.values[op.cost]
+        self.emit(hal.DispatchOp(name, self.values[op.workgroups], buffers, constants, work, cost))
         if name in self.checked:
             self.emit(hal.CheckOp.create(properties={"messages": self.checked[name]}))
 

@@ -11,8 +11,8 @@
 // CHECK:         func.return %[[B]], %[[D]]
 func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
   %one = arith.constant 1 : index
-  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
-  %b = "dispatch.call"(%a, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %b = "dispatch.call"(%a, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
   func.return %b : tensor<16xf32>
 }
 
@@ -30,9 +30,9 @@ func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
 // CHECK-NEXT:    hal.slice %[[ARENA]][%[[AT2]]]
 func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
   %one = arith.constant 1 : index
-  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
-  %b = "dispatch.call"(%a, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
-  %c = "dispatch.call"(%b, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %b = "dispatch.call"(%a, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %c = "dispatch.call"(%b, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
   func.return %c : tensor<16xf32>
 }
 
@@ -50,7 +50,7 @@ func.func @main(%x: tensor<?xf32>) -> tensor<?xf32> {
   %zero = arith.constant 0 : index
   %n = tensor.dim %x, %zero : tensor<?xf32>
   %t = "dispatch.tie_shape"(%x, %n) : (tensor<?xf32>, index) -> tensor<?xf32>
-  %a = "dispatch.call"(%t, %n, %n, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0>}> : (tensor<?xf32>, index, index, index) -> tensor<?xf32>
+  %a = "dispatch.call"(%t, %n, %n, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0>}> : (tensor<?xf32>, index, index, index) -> tensor<?xf32>
   func.return %a : tensor<?xf32>
 }
 

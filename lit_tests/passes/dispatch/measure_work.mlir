@@ -4,7 +4,7 @@
 // CHECK:       func.func @main{{.*}} attributes {dispatch.profile}
 // CHECK-DAG:     %[[BYTES:.*]] = arith.constant 256 : index
 // CHECK-DAG:     %[[WORK:.*]] = arith.constant 64 : index
-// CHECK:         "dispatch.call"(%x, %{{.*}}, %[[BYTES]], %[[WORK]]) <{{.*}}operandSegmentSizes = array<i32: 1, 0, 0, 1, 2>
+// CHECK:         "dispatch.call"(%x, %{{.*}}, %[[BYTES]], %[[WORK]]) <{{.*}}operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 2>
 func.func @main(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   %e = tensor.empty() : tensor<4x8xf32>
   %y = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<4x8xf32>) outs(%e : tensor<4x8xf32>) {
