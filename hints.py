@@ -85,7 +85,7 @@ HINTS = {
     "ITG5509": _FEED,
     "ITG5510": _FEED,
     "ITG5511": "Compare the name with get_outputs().",
-    "ITG5530": "Leave num_threads at 1.",
+    "ITG5530": "Leave num_threads at 0 for as many as the process may use.",
     # kernels
     "ITG60": _KERNEL,
     # artifacts and options

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-VERSION = 3
+VERSION = 4
 """Counts up when a struct or the meaning of a field changes; a session refuses a module of another version."""
 
 IMAGE_FORMAT = "intaglio-cpu-1"
@@ -142,10 +142,11 @@ DEVICE = Struct(
             "int32_t",
             "dispatch",
             _fields(
-                "intaglio_executable executable, int32_t kernel, int64_t workgroups, const intaglio_binding *buffers, "
-                "int32_t buffer_count, const int64_t *constants, int32_t constant_count"
+                "intaglio_executable executable, int32_t kernel, int64_t workgroups, int64_t cost, "
+                "const intaglio_binding *buffers, int32_t buffer_count, const int64_t *constants, int32_t constant_count"
             ),
-            "runs one kernel over workgroups 0 to `workgroups`; the arrays are read before it returns; dispatches take effect in order",
+            "runs one kernel over workgroups 0 to `workgroups`; cost is how many picoseconds one takes, roughly, 0 where it is not known;\n"
+            "     * the arrays are read before it returns; dispatches take effect in order",
         ),
         Function("int32_t", "synchronise", (), "waits until every dispatch is done"),
         Function("const char *", "last_error", (), "what this thread's last failure was about; valid until its next call"),
@@ -218,7 +219,7 @@ PORT = Struct(
 
 OPTIONS = Struct(
     "options",
-    "How to create an instance; zeros are the defaults.",
+    "How to create an instance; zeros are the defaults, and so is all that lies beyond its size.",
     (
         Field("int64_t", "size", "sizeof(intaglio_options)"),
         Field("intaglio_device *", "device", "what to run on; NULL for the CPU"),
@@ -233,6 +234,22 @@ OPTIONS = Struct(
             of="",
         ),
         Field("void *", "decode_context", "what decode_image gets as its context"),
+        Field(
+            "int32_t",
+            "num_threads",
+            "threads of the CPU that a run may take, the caller's among them; 0 for as many as INTAGLIO_NUM_THREADS says, else as\n"
+            "     * the process may use by its affinity and the quotas of its control groups",
+        ),
+        Function(
+            "void",
+            "parallel_for",
+            _fields("void *context, intaglio_task task, void *task_context, int64_t count, int64_t grain"),
+            "the program's own threads, in place of the instance's; NULL for these. Calls task(task_context, begin, end) for ranges\n"
+            "     * that cover 0 to count once, from any threads, and returns when all have returned; ranges shorter than grain cost more\n"
+            "     * than they give",
+            of="",
+        ),
+        Field("void *", "parallel_context", "what parallel_for gets as its context"),
     ),
 )
 
@@ -290,6 +307,9 @@ MODULE = Struct(
 
 MODULE_SYMBOL = "intaglio_module"
 
+TASK = """/* A part of a run's work, from begin to end; see parallel_for. */
+typedef void (*intaglio_task)(void *context, int64_t begin, int64_t end);"""
+
 # In the order that C needs.
 STRUCTS = (BINDING, IMAGE, DEVICE, STRING, TENSOR, PORT, OPTIONS, SITE, RECORD, MODULE)
 
@@ -329,7 +349,7 @@ def _c(ctype: str, name: str) -> str:
 def types_header() -> str:
     """C definitions that callers of a compiled model need, guarded so that several generated headers may be included."""
     names = "\n".join(f"typedef struct intaglio_{s.name} intaglio_{s.name};" for s in (DEVICE, STRING, TENSOR, PORT, OPTIONS))
-    body = "\n\n".join(s.c() for s in (STRING, TENSOR, PORT, OPTIONS))
+    body = "\n\n".join([*(s.c() for s in (STRING, TENSOR, PORT)), TASK, OPTIONS.c()])
     return f"#ifndef INTAGLIO_TYPES_{VERSION}\n#define INTAGLIO_TYPES_{VERSION}\n\n{names}\n\n{body}\n\n#endif"
 
 

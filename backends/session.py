@@ -13,13 +13,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import IntaglioError, UnsupportedError
+from ..errors import IntaglioError
 from .abi import MODULE, MODULE_SYMBOL, OPTIONS, VERSION
 from .pillow import decode_image
 from .profile import Dispatch, read_profile
 from .values import Port, Tensor, Writer, read_ports, read_value
 
 _Module, _Options = (struct.ctypes() for struct in (MODULE, OPTIONS))
+
+MOST_THREADS = 1024
 
 _CREATE_ERRORS = {
     5010: "there is no memory for an instance",
@@ -54,12 +56,13 @@ class Session:
         keep: object = None,
         weights: np.ndarray | None = None,
         device: HostedDevice | None = None,
-        num_threads: int = 1,
+        num_threads: int = 0,
     ) -> None:
         """module: the address of a program's `intaglio_module`; keep: whatever must live as long; weights: the blob, in place of the
-        module's own; device: in place of the CPU. Raises IntaglioError: ITG5530, ITG7022, ITG5010 to ITG5012."""
-        if num_threads != 1:
-            raise UnsupportedError("ITG5530", f"num_threads={num_threads} is not supported yet, only 1", subject="session")
+        module's own; device: in place of the CPU; num_threads: of the CPU, the caller's among them, 0 for as many as the environment
+        variable INTAGLIO_NUM_THREADS says, else as this process may use. Raises IntaglioError: ITG5530, ITG7022, ITG5010 to ITG5012."""
+        if not 0 <= num_threads <= MOST_THREADS:
+            raise IntaglioError("ITG5530", f"num_threads={num_threads} is not between 0 and {MOST_THREADS}", subject="session")
         self._module = _Module.from_address(module)
         if self._module.version != VERSION:
             hint = "Compile the model again."
@@ -69,12 +72,12 @@ class Session:
         self._outputs = read_ports(self._module.outputs, self._module.output_count)
         self._index = {port.name: i for i, port in enumerate(self._outputs)}
         self._names = frozenset(port.name for port in self._inputs)
-        self._instance = self._create(weights, device)
+        self._instance = self._create(weights, device, num_threads)
         # Not __del__: in a cycle that is collected, the code might go before it.
         self._end = weakref.finalize(self, _destroy, self._module, self._instance, keep, weights, device)
 
     @classmethod
-    def load(cls, path: str | Path, *, num_threads: int = 1) -> Session:
+    def load(cls, path: str | Path, *, num_threads: int = 0) -> Session:
         """A session over a shared library that `CpuProgram.save` wrote; its code runs in this process, so load what you trust.
 
         Raises IntaglioError: ITG7020 if it cannot be loaded, ITG7021 if it is no compiled model.
@@ -148,13 +151,14 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _create(self, weights: np.ndarray | None, device: HostedDevice | None) -> ctypes.c_void_p:
+    def _create(self, weights: np.ndarray | None, device: HostedDevice | None, num_threads: int) -> ctypes.c_void_p:
         instance = ctypes.c_void_p()
         options = _Options(
             size=ctypes.sizeof(_Options),
             device=ctypes.addressof(device.struct) if device is not None else None,
             weights=weights.ctypes.data if weights is not None else None,
             decode_image=decode_image(),
+            num_threads=num_threads,
         )
         status = self._module.create(ctypes.addressof(options), ctypes.addressof(instance))
         if status:

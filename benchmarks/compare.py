@@ -130,7 +130,7 @@ def _feeds(path: Path, library: Path) -> Feeds:
 def intaglio(path: Path, feeds: Feeds) -> Runner:
     from intaglio import load
 
-    session = load(path)
+    session = load(path, num_threads=1)
     return lambda: session.run(None, feeds)
 
 

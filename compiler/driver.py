@@ -28,8 +28,11 @@ class Program:
     core: CpuProgram
     target: Target
 
-    def session(self, *, num_threads: int = 1) -> Session:
-        """The program in this process. Raises IntaglioError: ITG7105 if it was compiled for another machine, ITG5530 for threads."""
+    def session(self, *, num_threads: int = 0) -> Session:
+        """The program in this process. num_threads: see `Session`.
+
+        Raises IntaglioError: ITG7105 if it was compiled for another machine, ITG5530 for a number of threads that cannot be.
+        """
         _check_runs_here(self.target)
         return self.core.session(num_threads=num_threads)
 
@@ -118,10 +121,11 @@ def compile_model(model: Any, options: Options, progress: Progress = lambda step
         return Program(core, target)
 
 
-def load(path: str | os.PathLike[str], *, num_threads: int = 1) -> Session:
+def load(path: str | os.PathLike[str], *, num_threads: int = 0) -> Session:
     """A session over a shared library that `Program.save` wrote. Its code runs in this process: load what you trust.
 
-    Raises IntaglioError: ITG7020 if it cannot be loaded, ITG7021 if it is no compiled model, ITG7022 for another release's.
+    num_threads: see `Session`. Raises IntaglioError: ITG7020 if it cannot be loaded, ITG7021 if it is no compiled model, ITG7022 for
+    another release's, ITG5530 for a number of threads that cannot be.
     """
     return Session.load(os.fspath(path), num_threads=num_threads)
 
@@ -133,16 +137,17 @@ class InferenceSession:
         self,
         model: Any,
         *,
-        num_threads: int = 1,
+        num_threads: int = 0,
         cpu: str = "host",
         dims: Mapping[str, int] | None = None,
         opt_level: int = 3,
         cache: bool = True,
         operators: Any = (),
     ) -> None:
-        """model: as `compile` takes it, or the path of a shared library that `Program.save` wrote (.so).
+        """model: as `compile` takes it, or the path of a shared library that `Program.save` wrote (.so). num_threads: those that a
+        run may take, the caller's among them; 0 for as many as INTAGLIO_NUM_THREADS says, else as this process may use.
 
-        Raises IntaglioError for whatever `compile` or `load` refuse; ITG5530 for another num_threads than 1.
+        Raises IntaglioError for whatever `compile` or `load` refuse; ITG5530 for a number of threads that cannot be.
         """
         if isinstance(model, str | os.PathLike) and os.fspath(model).endswith(".so"):
             self._session = load(model, num_threads=num_threads)

@@ -1,6 +1,7 @@
 """The CPU as a device, in LLVM IR: a constant struct of functions, no state, in every compiled module; `program` puts it there.
 
-A buffer is an address. An executable is the module's array of pointers to kernels.
+A buffer is an address. An executable is the module's array of pointers to kernels. An instance has a copy of the struct whose context
+is its pool of threads, see `threads`; the module's own has none and runs every dispatch on the thread that asks for it.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ define internal void @cpu.unload_executable(ptr %device, ptr %executable) #0 {{
   ret void
 }}
 
-define internal i32 @cpu.dispatch(ptr %device, ptr %executable, i32 %kernel, i64 %workgroups, ptr %buffers, i32 %count,
-                                  ptr %constants, i32 %constant.count) #0 {{
+define internal i32 @cpu.dispatch(ptr %device, ptr %executable, i32 %kernel, i64 %workgroups, i64 %cost,
+                                  ptr %buffers, i32 %count, ptr %constants, i32 %constant.count) #0 {{
 entry:
   %entry.at = getelementptr ptr, ptr %executable, i32 %kernel
   %function = load ptr, ptr %entry.at, align 8
@@ -108,7 +109,15 @@ next:
   %again = icmp slt i32 %following, %count
   br i1 %again, label %next, label %call
 call:
+  %pool.at = FIELD(device, %device, context)
+  %pool = load ptr, ptr %pool.at, align 8
+  %alone = icmp eq ptr %pool, null
+  br i1 %alone, label %whole, label %parts
+whole:
   call void %function(ptr %addresses, ptr %constants, i64 0, i64 %workgroups)
+  ret i32 0
+parts:
+  call void @pool.dispatch(ptr %pool, ptr %function, ptr %addresses, ptr %constants, i64 %workgroups, i64 %cost)
   ret i32 0
 }}
 

@@ -208,8 +208,9 @@ def dispatch(e: HostEmitter, op: hal.DispatchOp) -> None:
     for i, ssa in enumerate(op.constants):
         e.line(f"store {e.typed(ssa)}, ptr {e.offset('%constants', 'i64', i)}, align 8")
     counts = f"ptr %buffers, i32 {len(op.buffers)}, ptr %constants, i32 {len(op.constants)}"
+    cost = "i64 0" if op.cost is None else e.typed(op.cost)
     with e.timed(op, name, [e.value(size) for size in op.work], counts=len(op.work) > 1):
-        e.step("dispatch", f", i32 {e.kernels[name]}, {e.typed(op.workgroups)}, {counts}")
+        e.step("dispatch", f", i32 {e.kernels[name]}, {e.typed(op.workgroups)}, {cost}, {counts}")
 
 
 def copy(e: HostEmitter, op: hal.CopyOp) -> None:

@@ -17,6 +17,7 @@ from .profile import PROFILE
 from .steps import ERRORS, STEPS
 from .text_numbers import NUMBERS
 from .texts import NO_TEXTS, TEXTS
+from .threads import POOL
 
 ERROR_BYTES = 1024
 
@@ -59,6 +60,9 @@ _STRUCTS = {
         "results": "[$OUTPUTS x %result]",
         "result_dims": "[$RESULT_DIMS x i64]",
         "symbols": "[$SYMBOLS x %symbol]",
+        # What of the CPU is the instance's own: a device struct, and the threads that are its context.
+        "cpu": "%device",
+        "pool": "%pool",
         "decode_image": "ptr",
         "decode_context": "ptr",
         "records": "[$SITES x %record]",
@@ -66,7 +70,7 @@ _STRUCTS = {
     },
 }
 
-MEMBERS_HERE = {**MEMBERS, **{name: tuple(members) for name, members in _STRUCTS.items()}}
+MEMBERS_HERE = {**MEMBERS, "pool": tuple(POOL), **{name: tuple(members) for name, members in _STRUCTS.items()}}
 
 _TEXTS = {
     "say.create": "no instance: ITG5010 is no memory, ITG5011 a device that failed or is too old, ITG5012 that the weights are missing",
@@ -101,8 +105,33 @@ _TEXTS = {
 # The C API
 
 _API = """
+; The instance's own CPU, with the threads that the options ask for.
+define internal ptr @rt.cpu(ptr %self, ptr %options) #1 {
+  %cpu = FIELD(instance, %self, cpu)
+  call void @llvm.memcpy.p0.p0.i64(ptr %cpu, ptr @cpu.device, i64 ptrtoint (ptr getelementptr (%device, ptr null, i32 1) to i64), i1 false)
+  %pool = FIELD(instance, %self, pool)
+  %context.at = FIELD(device, %cpu, context)
+  store ptr %pool, ptr %context.at, align 8
+  %wish.at = FIELD(options, %options, num_threads)
+  %wish = load i32, ptr %wish.at, align 4
+  %wish.wide = sext i32 %wish to i64
+  %threads = call i64 @pool.threads(i64 %wish.wide)
+  %threads.at = FIELD(pool, %pool, threads)
+  store i64 %threads, ptr %threads.at, align 8
+  %for.wish.at = FIELD(options, %options, parallel_for)
+  %for.wish = load ptr, ptr %for.wish.at, align 8
+  %for.at = FIELD(pool, %pool, parallel_for)
+  store ptr %for.wish, ptr %for.at, align 8
+  %for.context.wish.at = FIELD(options, %options, parallel_context)
+  %for.context.wish = load ptr, ptr %for.context.wish.at, align 8
+  %for.context.at = FIELD(pool, %pool, parallel_context)
+  store ptr %for.context.wish, ptr %for.context.at, align 8
+  ret ptr %cpu
+}
+
 define internal i32 @api.create(ptr %options, ptr %out) #1 {
 entry:
+  %wish = alloca %options, align 8
   store ptr null, ptr %out, align 8
   %self = call ptr @calloc(i64 1, i64 ptrtoint (ptr getelementptr (%instance, ptr null, i32 1) to i64))
   %none = icmp eq ptr %self, null
@@ -110,29 +139,35 @@ entry:
 bad.memory:
   ret i32 5010
 options.there:
+  call void @llvm.memset.p0.i64(ptr %wish, i8 0, i64 $OPTIONS_BYTES, i1 false)
   %plain = icmp eq ptr %options, null
   br i1 %plain, label %choose, label %read
 read:
-  %wish.device.at = FIELD(options, %options, device)
-  %wish.device = load ptr, ptr %wish.device.at, align 8
-  %wish.weights.at = FIELD(options, %options, weights)
-  %wish.weights = load ptr, ptr %wish.weights.at, align 8
-  %wish.decode.at = FIELD(options, %options, decode_image)
-  %wish.decode = load ptr, ptr %wish.decode.at, align 8
-  %wish.context.at = FIELD(options, %options, decode_context)
-  %wish.context = load ptr, ptr %wish.context.at, align 8
+  ; A caller of an older header knows less of the struct, of a newer one more.
+  %given = load i64, ptr %options, align 8
+  %known = call i64 @llvm.umin.i64(i64 %given, i64 $OPTIONS_BYTES)
+  call void @llvm.memcpy.p0.p0.i64(ptr %wish, ptr %options, i64 %known, i1 false)
   br label %choose
 choose:
-  %device.wish = phi ptr [ null, %options.there ], [ %wish.device, %read ]
-  %weights.wish = phi ptr [ null, %options.there ], [ %wish.weights, %read ]
-  %decode.wish = phi ptr [ null, %options.there ], [ %wish.decode, %read ]
-  %context.wish = phi ptr [ null, %options.there ], [ %wish.context, %read ]
+  %wish.device.at = FIELD(options, %wish, device)
+  %device.wish = load ptr, ptr %wish.device.at, align 8
+  %wish.weights.at = FIELD(options, %wish, weights)
+  %weights.wish = load ptr, ptr %wish.weights.at, align 8
+  %wish.decode.at = FIELD(options, %wish, decode_image)
+  %decode.wish = load ptr, ptr %wish.decode.at, align 8
+  %wish.context.at = FIELD(options, %wish, decode_context)
+  %context.wish = load ptr, ptr %wish.context.at, align 8
   %decode.at = FIELD(instance, %self, decode_image)
   store ptr %decode.wish, ptr %decode.at, align 8
   %context.at = FIELD(instance, %self, decode_context)
   store ptr %context.wish, ptr %context.at, align 8
   %device.default = icmp eq ptr %device.wish, null
-  %device = select i1 %device.default, ptr @cpu.device, ptr %device.wish
+  br i1 %device.default, label %cpu, label %chosen
+cpu:
+  %cpu.own = call ptr @rt.cpu(ptr %self, ptr %wish)
+  br label %chosen
+chosen:
+  %device = phi ptr [ %device.wish, %choose ], [ %cpu.own, %cpu ]
   %weights.default = icmp eq ptr %weights.wish, null
   %own = load ptr, ptr @weights.own, align 8
   %host = select i1 %weights.default, ptr %own, ptr %weights.wish
@@ -335,6 +370,8 @@ weights.own:
   CALL(free, %device, ptr %buffer)
   br label %last
 last:
+  %pool = FIELD(instance, %self, pool)
+  call void @pool.end(ptr %pool)
   call void @free(ptr %self)
   br label %done
 done:
@@ -392,6 +429,7 @@ LIBC = (
     "declare double @strtod(ptr, ptr)",
     "declare { i64, i1 } @llvm.smul.with.overflow.i64(i64, i64)",
     "declare i64 @llvm.smax.i64(i64, i64)",
+    "declare i64 @llvm.umin.i64(i64, i64)",
     "declare double @llvm.fabs.f64(double)",
 )
 
@@ -420,7 +458,8 @@ class Extent:
 
 def instance_types(extent: Extent) -> str:
     """The LLVM struct types of an instance; device and port types come from `abi`."""
-    lines = [f"%{name} = type {{ {', '.join(members.values())} }}" for name, members in _STRUCTS.items()]
+    lines = [f"%pool = type {{ {', '.join(POOL.values())} }}"]
+    lines += [f"%{name} = type {{ {', '.join(members.values())} }}" for name, members in _STRUCTS.items()]
     return _fill("\n".join(lines), extent)
 
 
@@ -458,6 +497,7 @@ def _fill(text: str, extent: Extent) -> str:
         "$RECORDS_AT": member_index("instance", "records"),
         "$SITES": extent.sites,
         "$ERROR_BYTES": ERROR_BYTES,
+        "$OPTIONS_BYTES": "ptrtoint (ptr getelementptr (%options, ptr null, i32 1) to i64)",
         "$TEXTS_THERE": str(extent.texts > 0).lower(),
         "$TEXTS_KNOWN": extent.texts,
         "$TEXTS_MASK": (1 << max(extent.texts, 1).bit_length() + 1) - 1,

@@ -65,8 +65,9 @@ struct intaglio_device {
     int32_t (*load_executable)(intaglio_device *device, const intaglio_image *image, intaglio_executable *executable);
     /* the end of what load_executable gave; NULL is nothing */
     void (*unload_executable)(intaglio_device *device, intaglio_executable executable);
-    /* runs one kernel over workgroups 0 to `workgroups`; the arrays are read before it returns; dispatches take effect in order */
-    int32_t (*dispatch)(intaglio_device *device, intaglio_executable executable, int32_t kernel, int64_t workgroups, const intaglio_binding *buffers, int32_t buffer_count, const int64_t *constants, int32_t constant_count);
+    /* runs one kernel over workgroups 0 to `workgroups`; cost is how many picoseconds one takes, roughly, 0 where it is not known;
+     * the arrays are read before it returns; dispatches take effect in order */
+    int32_t (*dispatch)(intaglio_device *device, intaglio_executable executable, int32_t kernel, int64_t workgroups, int64_t cost, const intaglio_binding *buffers, int32_t buffer_count, const int64_t *constants, int32_t constant_count);
     /* waits until every dispatch is done */
     int32_t (*synchronise)(intaglio_device *device);
     /* what this thread's last failure was about; valid until its next call */

@@ -76,7 +76,7 @@ def _link(triple: str, source: Path, target: Path, soname: str) -> None:
     if by_compiler:
         # What stays undefined is libc's or libm's, and then found by them.
         flags = ["-shared", "-Wl," + ",".join([*flags, "-z", "defs", "--as-needed"])]
-        arguments = [*command, *flags, "-o", str(target), str(source), "-lm"]
+        arguments = [*command, *flags, "-o", str(target), str(source), "-pthread", "-lm"]
     else:
         arguments = [*command, *flags, "-o", str(target), str(source)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)

@@ -29,6 +29,7 @@ from .header import header
 from .host import PROFILED, HostEmitter, Site
 from .instance import EXPORTS, Extent, instance_functions, instance_types
 from .link import Artifact, save_archive, save_object, save_shared
+from .threads import thread_functions, thread_libc
 from .weights import Layout, lay_out, placeholder
 
 (_KERNEL,) = kernel_attributes()
@@ -86,7 +87,7 @@ class CpuProgram:
     layout: Layout
     unoptimised: str
 
-    def session(self, *, num_threads: int = 1, device: HostedDevice | None = None) -> Session:
+    def session(self, *, num_threads: int = 0, device: HostedDevice | None = None) -> Session:
         """The program in this process, on the CPU or on a device given. Raises IntaglioError (ITG4002) for another machine's code."""
         library = self.machine.load([self.object])
         weights = self.layout.blob() if self.layout.bytes else None
@@ -227,13 +228,16 @@ class _Text:
             lists=any(port.is_list for port in (*self.inputs, *self.outputs)) or any(op.name.startswith("list.") for op in main.walk()),
         )
         e = HostEmitter(self.machine.attributes, names, self.layout.offsets)
-        for declaration in (*device.LIBC, *instance.LIBC, *(profile.LIBC if extent.sites else ())):
+        triple = self.machine.attributes.triple
+        clock = profile.LIBC if extent.sites else ()
+        for declaration in (*device.LIBC, *instance.LIBC, *thread_libc(triple), *clock):
             self._declare(e, declaration)
         for struct in STRUCTS:
             e.module_line(struct.llvm())
         e.module_line(instance_types(extent))
         e.module_line(cpu_device())
-        e.module_line(placeholder(self.layout.bytes, self.machine.attributes.triple))
+        e.module_line(thread_functions(triple))
+        e.module_line(placeholder(self.layout.bytes, triple))
         for kernel in kernels:
             e.emit_kernel(kernel, linkage="internal")
         e.emit_main(main)

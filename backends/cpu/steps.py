@@ -120,7 +120,7 @@ bad:
   ret i32 %failed
 }
 
-define internal i32 @rt.dispatch(ptr %self, i32 %kernel, i64 %workgroups, ptr %buffers, i32 %count, ptr %constants,
+define internal i32 @rt.dispatch(ptr %self, i32 %kernel, i64 %workgroups, i64 %cost, ptr %buffers, i32 %count, ptr %constants,
                                  i32 %constant.count) #1 {
   %device = load ptr, ptr %self, align 8
   %executable.at = FIELD(instance, %self, executable)
@@ -128,7 +128,7 @@ define internal i32 @rt.dispatch(ptr %self, i32 %kernel, i64 %workgroups, ptr %b
   %some = icmp sgt i64 %workgroups, 0
   br i1 %some, label %go, label %done
 go:
-  %status = CALL(dispatch, %device, ptr %executable, i32 %kernel, i64 %workgroups, ptr %buffers, i32 %count,
+  %status = CALL(dispatch, %device, ptr %executable, i32 %kernel, i64 %workgroups, i64 %cost, ptr %buffers, i32 %count,
                  ptr %constants, i32 %constant.count)
   %good = icmp eq i32 %status, 0
   br i1 %good, label %done, label %bad

@@ -135,7 +135,7 @@ class NullDevice:
             self._fail(f"unload of executable {executable}, which is not loaded")
 
     def _dispatch(
-        self, executable: int, kernel: int, workgroups: int, buffers: int, count: int, constants: int, constant_count: int
+        self, executable: int, kernel: int, workgroups: int, cost: int, buffers: int, count: int, constants: int, constant_count: int
     ) -> int:
         names = self._executables.get(executable)
         if names is None or not 0 <= kernel < len(names):

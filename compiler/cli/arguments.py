@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     _options(one)
     _inputs(one)
     one.add_argument("-o", "--output", type=Path, metavar="FILE.npz", help="write the outputs")
+    _running(one, 0, "as many as the process may use")
     one.add_argument("--top", type=int, default=5, metavar="K", help="how many of the largest values to show (default 5)")
     one.add_argument("--verify", action="store_true", help="compare with ONNX Runtime")
     one.add_argument("--rtol", type=float, default=DEFAULT_RTOL, help=f"relative tolerance (default {DEFAULT_RTOL})")
@@ -39,10 +40,11 @@ def parser() -> argparse.ArgumentParser:
         "--atol", type=float, default=DEFAULT_ATOL, help=f"absolute tolerance, as a share of the largest value (default {DEFAULT_ATOL})"
     )
 
-    one = commands.add_parser("bench", help="measure how long a model takes, one thread")
+    one = commands.add_parser("bench", help="measure how long a model takes")
     _model(one, "the .onnx file, or a .so that was compiled from one")
     _options(one)
     _inputs(one)
+    _running(one, 1, "1")
     one.add_argument("--runs", type=int, default=30, metavar="N", help="runs that are measured (default 30)")
     one.add_argument("--warmup", type=int, default=3, metavar="N", help="runs before those (default 3)")
     one.add_argument("--compare", action="store_true", help="measure ONNX Runtime as well, in turns")
@@ -93,6 +95,10 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every level there, one file each")
     command.add_argument("--verify-ir", action="store_true", help="check the IR at every level")
     command.add_argument("--no-cache", action="store_true", help="compile afresh and keep nothing, see `intaglio cache`")
+
+
+def _running(command: argparse.ArgumentParser, threads: int, default: str) -> None:
+    command.add_argument("--threads", type=int, default=threads, metavar="N", help=f"threads of a run (default {default})")
 
 
 def _inputs(command: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,10 +24,11 @@ from .subject import Reference, open_session
 def run(asked: argparse.Namespace) -> int:
     if asked.runs < 1 or asked.warmup < 0:
         raise IntaglioError("ITG7407", f"{asked.runs} runs after {asked.warmup} cannot be measured", subject="bench")
+    asked.threads = asked.threads or len(os.sched_getaffinity(0))  # a number, since peaks are measured on as many
     asked.profile = asked.profile or asked.plot is not None
     if asked.plot is not None:
         roofline.check_plotting(asked.plot)
-    reference = Reference(asked.model) if asked.compare else None
+    reference = Reference(asked.model, asked.threads) if asked.compare else None
     start = time.perf_counter()
     session = open_session(asked)
     ready = time.perf_counter() - start
@@ -42,11 +44,11 @@ def run(asked: argparse.Namespace) -> int:
     if asked.profile:
         session.profile(reset=True)
     times = dict(zip(subjects, measure(list(subjects.values()), asked.runs), strict=True))
-    found: dict[str, Any] = {"model": str(asked.model), "runs": asked.runs, "threads": 1, "ready_seconds": ready}
+    found: dict[str, Any] = {"model": str(asked.model), "runs": asked.runs, "threads": asked.threads, "ready_seconds": ready}
     found["seconds"] = {name: _figures(seconds) for name, seconds in times.items()}
     if asked.profile:
         mean = float(np.mean(times["Intaglio"]))
-        parts = profile.profile_of(session.profile(), asked.runs, mean, measured_peaks())
+        parts = profile.profile_of(session.profile(), asked.runs, mean, measured_peaks(asked.threads))
         found["profile"] = parts.json()
         out.print(profile.shown(parts, asked.top), "")
         if asked.plot is not None:
@@ -76,7 +78,8 @@ def _figures(seconds: Sequence[float]) -> dict[str, float]:
 
 def _show(found: dict[str, Any], runs: int) -> None:
     columns = ("median", "fastest", "slowest tenth")
-    shown = table("one thread", *columns, right=columns)
+    threads = "one thread" if found["threads"] == 1 else f"{found['threads']} threads"
+    shown = table(threads, *columns, right=columns)
     for name, figures in found["seconds"].items():
         shown.add_row(name, *(f"{figures[column] * 1e3:.3f} ms" for column in columns))
     out.print(shown)

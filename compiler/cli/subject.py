@@ -25,15 +25,15 @@ def options_of(asked: argparse.Namespace) -> Options:
 def open_session(asked: argparse.Namespace) -> Session:
     """A session over the model or library named. Raises IntaglioError for what cannot be compiled or loaded."""
     if asked.model.suffix == ".so":
-        return load(asked.model)
+        return load(asked.model, num_threads=asked.threads)
     with compiling(asked.model.name) as begin:
-        return compile_model(asked.model, options_of(asked), begin).session()
+        return compile_model(asked.model, options_of(asked), begin).session(num_threads=asked.threads)
 
 
 class Reference:
-    """A model in ONNX Runtime, one thread."""
+    """A model in ONNX Runtime."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 1) -> None:
         """Raises IntaglioError: ITG7401 if ONNX Runtime is not installed, ITG7402 if it refuses the model, ITG7405 for a library."""
         if path.suffix == ".so":
             raise IntaglioError("ITG7405", "there is no model to compare with", subject=str(path), hint="Give the .onnx file.")
@@ -43,7 +43,7 @@ class Reference:
             hint = 'Install it: pip install "intaglio[bench]".'
             raise IntaglioError("ITG7401", f"is not to be had: {error}", subject="ONNX Runtime", hint=hint) from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
         try:
             self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

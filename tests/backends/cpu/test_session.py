@@ -133,11 +133,6 @@ def test_threads_share_a_session(session):
     assert wrong == []
 
 
-def test_more_threads_than_one_are_not_there_yet(compile_program, add_program):
-    with pytest.raises(IntaglioError, match=r"ITG5530 .*not supported yet"):
-        compile_program(add_program).session(num_threads=2)
-
-
 def test_a_closed_session_says_so(session):
     with session:
         pass

@@ -152,7 +152,7 @@ def executable(device):
 def _add(device, executable, buffers, offsets, n) -> int:
     bindings = (BINDING.ctypes() * 3)(*zip(buffers, offsets, strict=True))
     constants = (ctypes.c_int64 * 1)(n)
-    return device.dispatch(executable, 0, n, ctypes.addressof(bindings), 3, ctypes.addressof(constants), 1)
+    return device.dispatch(executable, 0, n, 0, ctypes.addressof(bindings), 3, ctypes.addressof(constants), 1)
 
 
 def test_dispatches_take_effect_in_order(device, executable):
