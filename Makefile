@@ -1,12 +1,11 @@
 # The daily commands, in the environment .venv that `make setup` makes; PYTHON=python uses the active one instead.
 PYTHON ?= .venv/bin/python
-MODEL ?= examples/digits/digits.onnx
 MINUTES ?= 30
 
 .PHONY: help setup test official fuzz models lit lint bench docs
 
 help:
-	@echo "make setup | test | official | fuzz [MINUTES=..] | models | lit | lint | bench [MODEL=..] | docs"
+	@echo "make setup | test | official | fuzz [MINUTES=..] | models | lit | lint | bench | docs"
 
 setup:
 	python3 -m venv .venv
@@ -41,7 +40,8 @@ lint:
 	$(PYTHON) -m pyright
 
 bench:
-	$(PYTHON) -m intaglio.compiler.cli.main bench $(MODEL) --compare
+	$(PYTHON) benchmarks/run.py models
+	$(PYTHON) benchmarks/run.py operators
 
 docs:
 	$(PYTHON) docs/generate_operators.py

@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     _options(one)
     one.add_argument("-o", "--output", type=Path, metavar="FILE", help="what to write; a suffix .so, .o or .a chooses the kind")
     one.add_argument("--emit", choices=EMIT, help="what to emit: a level's text, on the terminal without -o, or an artifact")
-    one.add_argument("--profile", action="store_true", help="let the program keep a profile; costs some 60 ns a dispatch")
+    one.add_argument("--profile", action="store_true", help="let the program keep a profile; costs some 50 ns a dispatch")
     one.add_argument("--name", help="what the exported C functions' names start with (default: the file's name)")
 
     one = commands.add_parser("run", help="run a model on files or random inputs and show its outputs")
