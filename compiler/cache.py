@@ -149,7 +149,8 @@ def key_of(model: Any, options: Options) -> str | None:
     place = (str(Path(path).resolve().parent), Path(path).stem) if path is not None else ("", "")
     target = options.chosen_target()
     host = host_cpu() if "host" in (target.cpu, options.cpu) else ()
-    made_of = (content, place, target, host, sorted(options.dims.items()), options.opt_level, options.name, options.profile, _compiler())
+    given = (sorted(options.dims.items()), options.opt_level, options.name, options.profile, options.winograd)
+    made_of = (content, place, target, host, *given, _compiler())
     return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
 

@@ -88,6 +88,7 @@ def compile(
     cache: bool = True,
     operators: Any = (),
     profile: bool = False,
+    winograd: bool = True,
 ) -> Program:
     """Compiles an ONNX model.
 
@@ -95,7 +96,8 @@ def compile(
     Raises IntaglioError; an error in the model names the node and what to do. Codes: docs/errors.md.
     """
     folder = Path(dump_ir) if dump_ir is not None else None
-    return compile_model(model, Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir, cache, operators, profile))
+    options = Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir, cache, operators, profile, winograd)
+    return compile_model(model, options)
 
 
 def compile_model(model: Any, options: Options, progress: Progress = lambda step: None) -> Program:
@@ -143,6 +145,7 @@ class InferenceSession:
         opt_level: int = 3,
         cache: bool = True,
         operators: Any = (),
+        winograd: bool = True,
     ) -> None:
         """model: as `compile` takes it, or the path of a shared library that `Program.save` wrote (.so). num_threads: those that a
         run may take, the caller's among them; 0 for as many as INTAGLIO_NUM_THREADS says, else as this process may use.
@@ -152,9 +155,8 @@ class InferenceSession:
         if isinstance(model, str | os.PathLike) and os.fspath(model).endswith(".so"):
             self._session = load(model, num_threads=num_threads)
         else:
-            self._session = compile(
-                model, cpu=cpu, dims=dims, opt_level=opt_level, cache=cache, operators=operators
-            ).session(num_threads=num_threads)
+            program = compile(model, cpu=cpu, dims=dims, opt_level=opt_level, cache=cache, operators=operators, winograd=winograd)
+            self._session = program.session(num_threads=num_threads)
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: object = None) -> list[Any]:
         """The outputs named, all of them for None, as arrays. Errors: see `Session.run`. run_options: taken and ignored."""

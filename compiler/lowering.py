@@ -117,7 +117,8 @@ def _lowered(
             begin(LEVELS[after])
 
     begin(LEVELS[0])
-    return lower_to_loops(imported, target, reached, profile=options.profile), name, dump, externals
+    program = lower_to_loops(imported, target, reached, profile=options.profile, winograd=options.winograd)
+    return program, name, dump, externals
 
 
 _undisturbed_lock = threading.Lock()

@@ -22,8 +22,9 @@ class Options:
     the C functions' names start with, by default the model file's; dump_ir: a folder for every level's text; verify_ir: check the IR
     at every level, for work on the compiler itself; cache: whether a program made before may be taken from disk, and this one kept
     there, see compiler/cache; operators: operators of the user's own, as `@operator` and `@decomposition` make
-    them, or modules and Python files that hold such; profile: the program times its dispatches, see
-    `Session.profile`.
+    them, or modules and Python files that hold such; profile: the program times its dispatches, see `Session.profile`; winograd: whether
+    convolutions may go by Winograd's algorithm, up to three times as fast as a plain sum, but with more rounding: of up to 5e-5 of a
+    layer's largest output, and mostly a tenth of that.
     """
 
     target: str | Target = "cpu"
@@ -36,6 +37,7 @@ class Options:
     cache: bool = True
     operators: Any = ()
     profile: bool = False
+    winograd: bool = True
 
     def __post_init__(self) -> None:
         if self.opt_level not in OPT_LEVELS:

@@ -21,6 +21,7 @@ from ..passes.dispatch.fuse_elementwise import FuseElementwise
 from ..passes.dispatch.fuse_epilogue import FuseEpilogue
 from ..passes.dispatch.measure_work import MeasureWork
 from ..passes.onnx.choose_layouts import choose_layouts
+from ..passes.onnx.choose_winograd import choose_winograd
 from ..passes.onnx.differentiate import differentiate
 from ..passes.onnx.fold_constants import fold_constants
 from ..passes.onnx.fuse_batch_norm import fuse_batch_norm
@@ -57,14 +58,16 @@ def run_passes(module: ModuleOp, passes: list[ModulePass]) -> None:
         one.apply(context, module)
 
 
-def onnx_level(imported: ImportedModel, target: Target) -> None:
-    """Simplifies the graph in its own terms and chooses layouts."""
+def onnx_level(imported: ImportedModel, target: Target, *, winograd: bool = True) -> None:
+    """Simplifies the graph in its own terms and chooses layouts and algorithms."""
     block, shapes, weights = main_function(imported.module).body.block, imported.shapes, Weights(imported.weights)
     differentiate(block, shapes, weights)  # first: passes may not change what a Gradient names, and simplify what comes of it
     fold_constants(block, shapes, weights)  # before what asks for constant weights
     fuse_batch_norm(block, shapes, weights)  # before layouts, which pack the folded filters
     lift_conv1d(block, shapes, weights)
     choose_layouts(block, shapes, weights)
+    if winograd:
+        choose_winograd(block, shapes, target)  # after layouts: it is for convolutions on blocks of channels
     fold_constants(block, shapes, weights)  # layouts leave unpacks that nobody reads
 
 
@@ -102,10 +105,15 @@ def loops_level(program: Lowered, target: Target) -> None:
 
 
 def lower_to_loops(
-    imported: ImportedModel, target: Target, observe: Observer = lambda level, module: None, *, profile: bool = False
+    imported: ImportedModel,
+    target: Target,
+    observe: Observer = lambda level, module: None,
+    *,
+    profile: bool = False,
+    winograd: bool = True,
 ) -> Lowered:
-    """The whole way from the onnx dialect to the loop level. profile: the program shall keep one."""
-    onnx_level(imported, target)
+    """The whole way from the onnx dialect to the loop level. profile: the program shall keep one. winograd: see `Options`."""
+    onnx_level(imported, target, winograd=winograd)
     observe("onnx", imported.module)
     program = linalg_level(imported, target)
     observe("linalg", program.module)

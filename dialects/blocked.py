@@ -76,7 +76,10 @@ class WindowedOp(BlockedOp):
 
 @operator(since=1)
 class ConvOp(WindowedOp):
-    """Convolution of blocked x with weights w (M, C, kh, kw) in ONNX's layout, plus bias b (M); or depthwise with w (C, 1, kh, kw)."""
+    """Convolution of blocked x with weights w (M, C, kh, kw) in ONNX's layout, plus bias b (M); or depthwise with w (C, 1, kh, kw).
+
+    winograd: 0, or how many outputs a tile of Winograd's algorithm has along an axis (passes/onnx/choose_winograd).
+    """
 
     name = "blocked.conv"
     x = operand_def(tensor("T", F32))
@@ -84,6 +87,7 @@ class ConvOp(WindowedOp):
     b = opt_operand_def(tensor("T", F32))
     y = result_def(tensor("T", F32))
     depthwise = int_attr(0)
+    winograd = int_attr(0)
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:

@@ -322,15 +322,18 @@ class ContractOp(IRDLOperation):
     kind "matmul": lhs [batch.., K/c, M, c], rhs [batch.., N/w, K/c, c, w], result [batch.., rows.., N] where the rows' product is M;
     `batch` says how many leading dimensions are batch, and operands of batch size 1 repeat.
     kind "conv": lhs [n, C/c, H, W, c] (padding applied), rhs [K/w, C/c, kh, kw, c, w], result [n, K/16, OH, OW, 16].
+    kind "winograd": a convolution of 3x3 taps by Winograd's algorithm, tiles of m x m outputs: lhs [n, C/c, H, W, c] (padding not
+    applied), rhs [K/w, (m+2)^2, C/c, c, w] (weights transformed), result as of a convolution. `scratch` are two more results, which
+    nobody reads: rows of c values for the transformed inputs of one block of tiles and for their products with one panel.
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
     as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
-    window: strides and dilations [sh, sw, dh, dw]. The region maps the accumulator and one element of each extra (indexed by
-    `extra_maps` over the result's dimensions) to the element stored. products: of a convolution, how many products make the channels of
-    one place, padding not counted; for profiles.
+    window: strides and dilations [sh, sw, dh, dw]; of kind "winograd" [m, tiles in a block, padding above, padding on the left].
+    The region maps the accumulator and one element of each extra (indexed by `extra_maps` over the result's dimensions) to the element
+    stored. products: of a convolution, how many products make the channels of one place, padding not counted; for profiles.
     """
 
     name = "dispatch.contract"
-    KINDS: ClassVar = ("matmul", "conv")
+    KINDS: ClassVar = ("matmul", "conv", "winograd")
     kind = prop_def(StringAttr)
     window = prop_def(DenseArrayBase[I64])
     batch = prop_def(IntegerAttr)
@@ -342,6 +345,7 @@ class ContractOp(IRDLOperation):
     extras = var_operand_def(TensorType)
     result_dims = var_operand_def(IndexType)
     result = result_def(TensorType)
+    scratch = var_result_def(TensorType)
     epilogue = region_def("single_block")
     irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
 
@@ -360,6 +364,7 @@ class ContractOp(IRDLOperation):
         extra_maps: Sequence[AffineMapAttr] = (),
         epilogue: Region | None = None,
         accumulator: Attribute | None = None,
+        scratch: Sequence[Attribute] = (),
     ) -> None:
         if epilogue is None:
             block = Block(arg_types=[accumulator or result_type.element_type])
@@ -374,7 +379,7 @@ class ContractOp(IRDLOperation):
                 "layout": DenseArrayBase.from_list(i64, list(layout)),
                 "extra_maps": ArrayAttr(extra_maps),
             },
-            result_types=[result_type],
+            result_types=[result_type, list(scratch)],
             regions=[epilogue],
         )
 
@@ -384,6 +389,8 @@ class ContractOp(IRDLOperation):
             raise VerifyException(f"unknown kind of contraction {self.kind}")
         if len(self.extras) != len(self.extra_maps.data) or len(self.epilogue.block.args) != len(self.extras) + 1:
             raise VerifyException("an epilogue takes the accumulator and one element of each extra")
+        if len(self.scratch) != (2 if self.kind.data == "winograd" else 0):
+            raise VerifyException("a contraction by Winograd's algorithm has two scratch results, any other none")
         _verify_dims([self.result.type], self.result_dims)
 
 

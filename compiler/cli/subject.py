@@ -19,7 +19,8 @@ def options_of(asked: argparse.Namespace) -> Options:
     """The options that the command line gives."""
     name = getattr(asked, "name", None)
     given = (asked.target, asked.cpu, dict(asked.dims), asked.opt_level, name, asked.dump_ir, asked.verify_ir)
-    return Options(*given, cache=not asked.no_cache, operators=asked.operators, profile=getattr(asked, "profile", False))
+    profile = getattr(asked, "profile", False)
+    return Options(*given, cache=not asked.no_cache, operators=asked.operators, profile=profile, winograd=asked.winograd)
 
 
 def open_session(asked: argparse.Namespace) -> Session:

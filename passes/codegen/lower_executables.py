@@ -20,6 +20,7 @@ from .expand_math import expand_math
 from .fill import emit_fill
 from .kernel import Buffer, KernelBuilder, Units, flat_type
 from .nest import Nest
+from .winograd import Winograd
 
 DEFAULT_LANES = 16
 DEFAULT_ROWS = 14
@@ -104,7 +105,8 @@ def _emit(k: KernelBuilder, body: Block, buffers: dict[SSAValue, Buffer], lanes:
         return
     (first, *_) = work
     if isinstance(first, dispatch.ContractOp):
-        Contraction(k, first, buffers, rows, lanes).emit()
+        strategy = Winograd if first.kind.data == "winograd" else Contraction
+        strategy(k, first, buffers, rows, lanes).emit()
         return
     Nest(k, _group(cast("list[Operation]", work)), buffers, lanes).emit()
 

@@ -163,9 +163,10 @@ def _used_as_tensor(fill: linalg.FillOp) -> bool:
 
 
 def _needed_results(group: Group) -> list[SSAValue]:
-    """Results of members that are used outside, and scratch rows too large for the stack."""
+    """Results of members that are used outside, and scratch too large for the stack: it gets buffers as results do."""
     own = set(group.members)
     scratch = carried_between_passes(group)
+    scratch |= {r for op in group.members if isinstance(op, dispatch.ContractOp) for r in op.scratch}
     return [r for op in group.members for r in op.results if r in scratch or any(_user(u.operation, own) for u in r.uses)]
 
 

@@ -142,6 +142,7 @@ def _fuse(contract: dispatch.ContractOp, consumer: linalg.GenericOp) -> dispatch
         extras=extras,
         extra_maps=ArrayAttr([AffineMapAttr(m) for m in extra_maps]).data,
         epilogue=Region(block),
+        scratch=contract.scratch.types,
     )
     kept = ("window", "batch", "layout", "products")
     fused.properties.update((name, contract.properties[name]) for name in kept if name in contract.properties)

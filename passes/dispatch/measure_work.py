@@ -138,7 +138,9 @@ class _Executable:
             self.host.bytes(v, self.host.least(self.host.elements(v), self._touched(tied.get(a, a))))
             for a, v in zip(inside, self.call.tensors, strict=True)
         ]
-        return self.host.sum([*read, *(self.host.bytes(v, self.host.elements(v)) for v in self.call.outs)])
+        scratch = sum(len(op.scratch) for op in self.body.ops if isinstance(op, dispatch.ContractOp))
+        written = self.call.outs[: len(self.call.outs) - scratch]
+        return self.host.sum([*read, *(self.host.bytes(v, self.host.elements(v)) for v in written)])
 
     def _touched(self, value: SSAValue) -> Size:
         """How many elements of an operand are asked for, some of them perhaps more than once."""

@@ -15,6 +15,7 @@ from .builder import Lowering, Tensor
 from .contraction import panel_width, weight_id
 from .registry import lower
 from .windows import pad_axes
+from .winograd import winograd
 
 BLOCK = blocked.BLOCK
 
@@ -47,8 +48,12 @@ def lower_unpack(b: Lowering, op: blocked.UnpackOp, x: Tensor) -> Tensor:
 
 @lower(blocked.ConvOp)
 def lower_conv(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
-    padded = _padded(b, op, x, 0.0)
-    result = _depthwise(b, op, padded, w) if op.attr("depthwise") else _dense(b, op, padded, w)
+    if op.attr("winograd"):
+        result = winograd(b, op, x, w)
+    elif op.attr("depthwise"):
+        result = _depthwise(b, op, _padded(b, op, x, 0.0), w)
+    else:
+        result = _dense(b, op, _padded(b, op, x, 0.0), w)
     if bias is None:
         return result
     term = _blocked_bias(b, bias)

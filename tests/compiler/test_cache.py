@@ -46,9 +46,9 @@ def lowered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     found: list[Any] = []
     real = lowering.lower_to_loops
 
-    def counted(*args: Any) -> Any:
+    def counted(*args: Any, **named: Any) -> Any:
         found.append(args)
-        return real(*args)
+        return real(*args, **named)
 
     monkeypatch.setattr(lowering, "lower_to_loops", counted)
     return found
@@ -78,7 +78,7 @@ def test_bytes_are_found_as_well(folder: Path, model: Path, lowered: list[Any]) 
     assert len(lowered) == 1
 
 
-@pytest.mark.parametrize("change", [{"opt_level": 1}, {"dims": {"N": 1}}, {"cpu": "x86-64-v2"}, {"name": "other"}])
+@pytest.mark.parametrize("change", [{"opt_level": 1}, {"dims": {"N": 1}}, {"cpu": "x86-64-v2"}, {"name": "other"}, {"winograd": False}])
 def test_what_the_program_depends_on_is_in_the_key(folder: Path, model: Path, lowered: list[Any], change: dict[str, Any]) -> None:
     intaglio.compile(model)
     intaglio.compile(model, **change)

@@ -1,0 +1,317 @@
+"""The strategy for convolutions by Winograd's algorithm: block by block of tiles, transform the inputs, multiply, transform the products.
+
+A block's transformed inputs and products stay in scratch that fits the cache; the products of all tiles at one place of the transformed
+plane are one matrix product, by the micro-kernel of contractions. Transforms are straight-line vectors over channels. A block at the end
+overlaps its neighbour instead of being cut, as register tiles do. Tiles that reach over the plane's edge go through a patch on the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from xdsl.dialects import arith, memref, vector
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, f32
+from xdsl.ir import SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
+
+from ...dialects.dispatch import ContractOp
+from ..dispatch.structure import Size
+from ..winograd import TAPS, transforms
+from .body import CONTRACT, widen
+from .contraction import Contraction, best_rows
+from .kernel import Buffer, KernelBuilder, View
+
+Read = Callable[[int, int], SSAValue]
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A tile of the plane: its image, and its place among the image's tiles."""
+
+    image: SSAValue
+    y: SSAValue
+    x: SSAValue
+
+
+class Winograd(Contraction):
+    """Emits one dispatch.contract of kind "winograd"."""
+
+    def __init__(self, k: KernelBuilder, op: ContractOp, buffers: dict[SSAValue, Buffer], rows: int, lanes32: int) -> None:
+        super().__init__(k, op, buffers, rows, lanes32)
+        self.m, self.tiles, self.top, self.left = (int(n) for n in op.window.get_values())
+        self.size = self.m + TAPS - 1
+        self.lanes = self.tiling.lanes
+        self.transforms = transforms(self.m)
+        self.batch, _, height, width, self.lane = self.out.dims
+        assert isinstance(height, int) and isinstance(width, int) and isinstance(self.lane, int)
+        self.height, self.width_out = height, width
+        self.down, self.across = -(-height // self.m), -(-width // self.m)
+        self.blocks_in, self.blocks_out = cast(int, self.lhs.dims[1]), cast(int, self.out.dims[1])
+        d = [AffineExpr.dimension(n) for n in range(6)]
+        self.weights = k.view(self.rhs, AffineMap(6, 0, (*d[:4], d[4] + d[5])), range(6), [*self.rhs.dims, self.width])
+        self.inputs, self.products = (self._scratch_view(buffers[v]) for v in op.scratch)
+        self._splats: dict[float, SSAValue] = {}
+
+    def emit(self) -> None:
+        k = self.k
+        if 0 in self.out.dims:
+            return
+        outs = self._result_views(5, [1, 2, 3, 4])
+        images, batch = (1, self.batch) if isinstance(self.batch, int) else (self.batch, 1)
+        total = self.down * self.across * cast(int, batch)
+        blocks = -(-total // self.tiles)
+
+        def block(image: SSAValue, n: Size) -> None:
+            start = k.minimum(k.mul(n, self.tiles), total - self.tiles)
+            self._transform_inputs(image, start)
+            self._for_panels(lambda p, vectors: self._panel(image, start, p, vectors, outs))
+
+        k.loop(0, images, 1, lambda image: k.loop(0, blocks, 1, lambda n: block(image, n)) and None)
+
+    def _scratch_view(self, buffer: Buffer) -> View:
+        """(place in the transformed plane, block of channels, tile, channel, step in tile, step in channel) over one block of tiles."""
+        d = [AffineExpr.dimension(n) for n in range(6)]
+        map = AffineMap(6, 0, (d[0], d[1] * self.tiles + d[2] + d[4], d[3] + d[5]))
+        return self.k.view(buffer, map, range(6), [*buffer.dims[:2], self.tiles, self.block, self.tiles, self.block])
+
+    def _for_tiles(self, image: SSAValue, start: Size, body: Callable[[SSAValue, _Tile], None]) -> None:
+        """`body(n, tile)` for every tile n of the block, whose first is tile `start` of the image (of all images where their number is
+        known)."""
+        k = self.k
+
+        def one(n: SSAValue) -> None:
+            at = k.index(k.add(start, n))
+            row = k.emit(arith.DivUIOp(at, k.const(self.across)))
+            x = k.emit(arith.RemUIOp(at, k.const(self.across)))
+            y = row
+            of = image
+            if isinstance(self.batch, int) and self.batch > 1:
+                of = k.emit(arith.DivUIOp(row, k.const(self.down)))
+                y = k.emit(arith.RemUIOp(row, k.const(self.down)))
+            body(n, _Tile(of, y, x))
+
+        k.loop(0, self.tiles, 1, one)
+
+    def _for_lanes(self, body: Callable[[SSAValue], None]) -> None:
+        """`body(lane)` for the first lane of every vector of a block of channels."""
+        if self.lanes == self.block:
+            body(self.k.const(0))
+        else:
+            self.k.loop(0, self.block, self.lanes, lambda lane: body(lane))
+
+    def _below(self, place: SSAValue, limit: int) -> SSAValue:
+        """Whether 0 <= place < limit: a negative index is a large one without its sign."""
+        return self.k.emit(arith.CmpiOp(place, self.k.const(max(limit, 0)), "ult"))
+
+    def _both(self, a: SSAValue, b: SSAValue) -> SSAValue:
+        return self.k.emit(arith.AndIOp(a, b))
+
+    # -- inputs
+
+    def _transform_inputs(self, image: SSAValue, start: Size) -> None:
+        """B^T d B of every tile and block of channels; what a tile reads beyond the plane is zero."""
+        k, m, size = self.k, self.m, self.size
+        rows, columns = cast(int, self.lhs.dims[2]), cast(int, self.lhs.dims[3])
+        d = [AffineExpr.dimension(n) for n in range(7)]
+        map = AffineMap(7, 0, (d[0], d[1], d[2] + d[5], d[3] + d[6], d[4]))
+        source = k.view(self.lhs, map, range(7), [*self.lhs.dims, size, size])
+        patch = k.scratch([size, size, self.block], f32)
+
+        def tile(block: SSAValue, n: SSAValue, at: _Tile) -> None:
+            y = k.index(k.sub(k.mul(at.y, m), self.top))
+            x = k.index(k.sub(k.mul(at.x, m), self.left))
+            inside = self._both(self._below(y, rows - size + 1), self._below(x, columns - size + 1))
+
+            def transform(read: Callable[[SSAValue, int, int], SSAValue]) -> None:
+                self._for_lanes(lambda lane: self._transform_input(lambda i, j: read(lane, i, j), [block, n, lane]))
+
+            def direct() -> None:
+                transform(lambda lane, i, j: self._vector(source.memref, [at.image, block, y, x, lane, k.const(i), k.const(j)]))
+
+            def edge() -> None:
+                self._fill_patch(patch, source, at.image, block, (y, rows), (x, columns))
+                transform(lambda lane, i, j: self._vector(patch, [k.const(i), k.const(j), lane]))
+
+            k.if_(inside, lambda: direct(), lambda: edge())
+
+        k.loop(0, self.blocks_in, 1, lambda block: self._for_tiles(image, start, lambda n, at: tile(block, n, at)))
+
+    def _fill_patch(
+        self, patch: SSAValue, source: View, image: SSAValue, block: SSAValue, y: tuple[SSAValue, int], x: tuple[SSAValue, int]
+    ) -> None:
+        """Copies a tile's inputs, zeros where it reaches beyond the plane. y and x: where the tile begins, and the plane's extent."""
+        k = self.k
+        zero = self._splat(0.0)
+
+        def place(i: SSAValue, j: SSAValue) -> None:
+            row, column = (k.emit(arith.AddiOp(first, step)) for (first, _), step in ((y, i), (x, j)))
+            inside = self._both(self._below(row, y[1]), self._below(column, x[1]))
+
+            def copy() -> None:
+                at = [image, block, row, column]
+                self._for_lanes(
+                    lambda lane: self._put(self._vector(source.memref, [*at, lane, k.const(0), k.const(0)]), patch, [i, j, lane])
+                )
+
+            k.if_(inside, copy, lambda: self._for_lanes(lambda lane: self._put(zero, patch, [i, j, lane])))
+
+        k.loop(0, self.size, 1, lambda i: k.loop(0, self.size, 1, lambda j: place(i, j)) and None)
+
+    def _transform_input(self, read: Read, at: Sequence[SSAValue]) -> None:
+        k, size = self.k, self.size
+        block, n, lane = at
+        columns = [self._points(self.transforms.input, [read(i, j) for i in range(size)]) for j in range(size)]
+        for i in range(size):
+            for j, value in enumerate(self._points(self.transforms.input, [column[i] for column in columns])):
+                where = [k.const(i * size + j), block, n, lane, k.const(0), k.const(0)]
+                self._put(value, self.inputs.memref, where)
+
+    # -- products
+
+    def _for_panels(self, body: Callable[[Size, int], None]) -> None:
+        """`body(p, vectors)` for every panel of filters and how many of its vectors hold any."""
+        whole = self.blocks_out * self.block // self.width
+        self.k.loop(0, whole, 1, lambda p: body(p, self.vectors))
+        if cast(int, self.rhs.dims[0]) > whole:
+            body(whole, (self.blocks_out * self.block - whole * self.width) // self.lanes)
+
+    def _panel(self, image: SSAValue, start: Size, p: Size, vectors: int, outs: tuple[View, list[View]]) -> None:
+        """The products of a panel of filters, then its results: so few products stay in the innermost caches."""
+        blocks = -(-vectors * self.lanes // self.block)
+        first = self.k.mul(p, self.width // self.block)
+        self.k.loop(0, self.size**2, 1, lambda place: self._multiply(place, p, vectors))
+        self.k.loop(0, blocks, 1, lambda b: self._transform_products(image, start, b, self.k.index(self.k.add(first, b)), outs))
+
+    def _multiply(self, place: SSAValue, p: Size, vectors: int) -> None:
+        """At one place of the transformed plane, tiles x channels times channels x filters of a panel."""
+        k = self.k
+        per_block = self.block // self.lanes
+
+        def tile(rows: int, row: Size) -> None:
+            def lhs(i: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
+                return k.emit(memref.LoadOp.get(self.inputs.memref, [place, taps[0], k.index(row), c, k.const(i), k.const(0)]))
+
+            def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
+                return self._load(self.weights.memref, [k.index(p), place, taps[0], c, k.const(0), k.const(j * self.lanes)])
+
+            acc = self._micro(rows, vectors, [self.blocks_in], lhs, rhs)
+            for i in range(rows):
+                for j in range(vectors):
+                    block, offset = divmod(j, per_block)
+                    where = [place, k.const(block), k.index(row), k.const(0), k.const(i), k.const(offset * self.lanes)]
+                    self._put(acc[i * vectors + j], self.products.memref, where)
+
+        rows = best_rows(self.tiles, self.tiling.rows)
+        k.loop(0, -(-self.tiles // rows), 1, lambda t: tile(rows, k.minimum(k.mul(t, rows), self.tiles - rows)))
+
+    # -- results
+
+    def _transform_products(self, image: SSAValue, start: Size, products: SSAValue, block: SSAValue, outs: tuple[View, list[View]]) -> None:
+        """A^T M A of every tile, then the epilogue; a tile over the plane's edge stores what lies on the plane.
+
+        products: which block of filters of the panel; block: which of all.
+        """
+        k, m = self.k, self.m
+        patch = k.scratch([m, m, self.block], f32)
+        zero = k.const(0)
+
+        def tile(n: SSAValue, at: _Tile) -> None:
+            y, x = k.index(k.mul(at.y, m)), k.index(k.mul(at.x, m))
+
+            def place(lane: SSAValue, i: SSAValue, j: SSAValue) -> list[SSAValue]:
+                return [at.image, block, y, x, lane, zero, i, j, zero]
+
+            def whole() -> None:
+                def write(lane: SSAValue, i: int, j: int, value: SSAValue) -> None:
+                    self._finish(value, outs, place(lane, k.const(i), k.const(j)), None)
+
+                self._for_lanes(lambda lane: self._transform_product([products, n, lane], lambda i, j, v: write(lane, i, j, v)))
+
+            def edge() -> None:
+                def keep(lane: SSAValue, i: int, j: int, value: SSAValue) -> None:
+                    self._put(value, patch, [k.const(i), k.const(j), lane])
+
+                def copy(i: SSAValue, j: SSAValue) -> None:
+                    self._for_lanes(lambda lane: self._finish(self._vector(patch, [i, j, lane]), outs, place(lane, i, j), None))
+
+                self._for_lanes(lambda lane: self._transform_product([products, n, lane], lambda i, j, v: keep(lane, i, j, v)))
+                rows, columns = (k.minimum(m, k.sub(e, o)) for e, o in ((self.height, y), (self.width_out, x)))
+                k.loop(0, rows, 1, lambda i: k.loop(0, columns, 1, lambda j: copy(i, j)) and None)
+
+            if self.height % m == self.width_out % m == 0:
+                whole()
+            else:
+                k.if_(self._both(self._below(y, self.height - m + 1), self._below(x, self.width_out - m + 1)), whole, edge)
+
+        self._for_tiles(image, start, tile)
+
+    def _transform_product(self, at: Sequence[SSAValue], write: Callable[[int, int, SSAValue], None]) -> None:
+        k, size = self.k, self.size
+        block, n, lane = at
+
+        def read(i: int, j: int) -> SSAValue:
+            return self._vector(self.products.memref, [k.const(i * size + j), block, n, lane, k.const(0), k.const(0)])
+
+        columns = [self._sums(self.transforms.output, [read(i, j) for i in range(size)]) for j in range(size)]
+        for i in range(self.m):
+            for j, value in enumerate(self._sums(self.transforms.output, [column[i] for column in columns])):
+                write(i, j, value)
+
+    # -- small matrices times vectors, without products by 0 and 1
+
+    def _points(self, matrix: np.ndarray, values: list[SSAValue]) -> list[SSAValue]:
+        """B^T times values. Rows 1 and 2, 3 and 4 belong to points of opposite sign: they are even + odd and even - odd parts."""
+        result = [self._combination(matrix[0], values)]
+        for n in range(1, self.size - 1, 2):
+            even, odd = (matrix[n] + matrix[n + 1]) / 2, (matrix[n] - matrix[n + 1]) / 2
+            scale = odd[np.flatnonzero(odd)[-1]]
+            base, step = self._combination(even, values), self._combination(odd / scale, values)
+            result += [self._plus(base, scale, step), self._plus(base, -scale, step)]
+        return [*result, self._combination(matrix[-1], values)]
+
+    def _sums(self, matrix: np.ndarray, values: list[SSAValue]) -> list[SSAValue]:
+        """A^T times values. Columns 1 and 2, 3 and 4 are alike but for signs: their values come as sums and differences."""
+        terms, columns = [values[0], values[-1]], [matrix[:, 0], matrix[:, -1]]
+        for n in range(1, self.size - 1, 2):
+            terms += [self._plus(values[n], 1, values[n + 1]), self._plus(values[n], -1, values[n + 1])]
+            columns += [(matrix[:, n] + matrix[:, n + 1]) / 2, (matrix[:, n] - matrix[:, n + 1]) / 2]
+        return [self._combination(row, terms) for row in np.stack(columns, axis=1)]
+
+    def _combination(self, coefficients: np.ndarray, values: list[SSAValue]) -> SSAValue:
+        """The sum of coefficient times value, those with coefficient 1 first."""
+        terms = sorted(((c, v) for c, v in zip(coefficients, values, strict=True) if c != 0), key=lambda term: term[0] != 1)
+        (first, total), *rest = terms
+        if first != 1:
+            total = self._times(first, total)
+        for c, value in rest:
+            total = self._plus(total, c, value)
+        return total
+
+    def _plus(self, a: SSAValue, c: float, b: SSAValue) -> SSAValue:
+        """a + c * b; one rounding where the target has a fused operation."""
+        if abs(c) == 1:
+            return self.k.emit((arith.AddfOp if c > 0 else arith.SubfOp)(a, b, CONTRACT))
+        return self.k.emit(arith.AddfOp(a, self._times(c, b), CONTRACT))
+
+    def _times(self, c: float, value: SSAValue) -> SSAValue:
+        return self.k.emit(arith.MulfOp(self._splat(float(c)), value, CONTRACT))
+
+    # -- memory
+
+    def _vector(self, source: SSAValue, at: Sequence[SSAValue]) -> SSAValue:
+        return self.k.emit(vector.LoadOp(source, list(at), widen(f32, self.lanes)))
+
+    def _put(self, value: SSAValue, target: SSAValue, at: Sequence[SSAValue]) -> None:
+        self.k.emit(vector.StoreOp(value, target, list(at)))
+
+    def _splat(self, number: float) -> SSAValue:
+        """A constant in every lane, at the top of the kernel."""
+        if number not in self._splats:
+            type = widen(f32, self.lanes)
+            with self.k.inside(self.k.entry):
+                op = arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [number]), type)  # type: ignore[arg-type]
+                self._splats[number] = self.k.emit(op)
+        return self._splats[number]

@@ -1,0 +1,193 @@
+"""Convolutions by Winograd's algorithm: the transforms, the error that is estimated and found, which layers take it, and its edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+import intaglio  # noqa: E402
+from intaglio.backends.target import host_target, named_target  # noqa: E402
+from intaglio.compiler.lowering import lower_model  # noqa: E402
+from intaglio.compiler.options import Options  # noqa: E402
+from intaglio.passes.onnx import choose_winograd  # noqa: E402
+from intaglio.passes.winograd import POINTS, estimated_error, transform_weights, transforms  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+node = helper.make_node
+
+CPUS = [c for c in ("host", "x86-64-v3", "x86-64") if c == "host" or host_target().triple.startswith("x86_64")]
+CPUS = [c for c in CPUS if named_target(c).vector_bytes <= host_target().vector_bytes]
+"""16, 8 and 4 lanes, as far as this machine has them."""
+
+
+@pytest.fixture(params=sorted(POINTS))
+def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Every convolution that can goes by tiles of this many outputs along an axis, whatever is faster."""
+    possible = choose_winograd._is_possible
+    monkeypatch.setattr(choose_winograd, "chosen", lambda op, shapes, lanes: request.param if possible(op, shapes) else 0)
+    return request.param
+
+
+def draw(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def convolved(x: np.ndarray, w: np.ndarray, pads: Sequence[int]) -> np.ndarray:
+    """In float64; pads: top, left, bottom, right."""
+    top, left, bottom, right = pads
+    x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
+    height, width = x.shape[2] - 2, x.shape[3] - 2
+    windows = [x[:, :, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return sum(np.einsum("nchw,kc->nkhw", window, w[:, :, i // 3, i % 3]) for i, window in enumerate(windows))  # type: ignore[return-value]
+
+
+def network(
+    nodes: Sequence[onnx.NodeProto], shape: Sequence[int | str], constants: dict[str, np.ndarray], more: Sequence[Any] = ()
+) -> onnx.ModelProto:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(list(nodes), "network", [x, *more], [y], [numpy_helper.from_array(a, n) for n, a in constants.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def algorithms(model: onnx.ModelProto, **options: Any) -> list[int]:
+    """What each blocked convolution goes by."""
+    found: list[int] = []
+
+    def reached(level: str, module: Any) -> None:
+        if level == "onnx":
+            found.extend(op.attr("winograd") for op in module.walk() if op.name == "blocked.conv")
+
+    lower_model(model.SerializeToString(), Options(**options), observe=reached)
+    return found
+
+
+def layer(images: int | str, channels: int, filters: int, height: int, width: int, pads: Sequence[int] = (1, 1, 1, 1)) -> onnx.ModelProto:
+    w = draw(filters, channels, 3, 3, seed=1)
+    return network([node("Conv", ["x", "w"], ["y"], pads=pads)], [images, channels, height, width], {"w": w})
+
+
+def worst(got: np.ndarray, wanted: np.ndarray) -> float:
+    assert got.shape == wanted.shape
+    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("m", sorted(POINTS))
+def test_transforms_convolve(m: int) -> None:
+    t, d, g = transforms(m), draw(m + 2, m + 2), draw(2, 3, 3, 3)
+    transformed = transform_weights(g, m)[:, 1, 2].reshape(m + 2, m + 2)
+    y = t.output @ (transformed * (t.input @ d @ t.input.T)) @ t.output.T
+    np.testing.assert_allclose(y, convolved(d[None, None], g[1:, 2:], (0, 0, 0, 0))[0, 0], rtol=1e-12, atol=1e-12)
+    for number in (*t.input.flat, *POINTS[m]):
+        assert float(np.float32(number)) == number
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize(
+    ("shape", "filters", "pads"),
+    [
+        ((1, 16, 8, 8), 16, (1, 1, 1, 1)),
+        ((1, 32, 9, 11), 48, (1, 1, 1, 1)),  # a panel that is not full
+        ((2, 20, 7, 13), 17, (2, 0, 1, 3)),  # channels that fill no block
+        ((3, 40, 5, 5), 33, (0, 0, 0, 0)),
+        ((1, 16, 1, 1), 16, (1, 1, 1, 1)),  # smaller than a tile
+        ((1, 16, 3, 70), 16, (0, 1, 2, 0)),  # several blocks of tiles
+        ((1, 16, 2, 3), 16, (3, 3, 3, 3)),  # outputs of nothing but padding
+    ],
+)
+def test_planes(tile: int, cpu: str, shape: tuple[int, ...], filters: int, pads: Sequence[int]) -> None:
+    model = layer(*shape[:2], filters, *shape[2:], pads)  # type: ignore[arg-type]
+    assert algorithms(model, cpu=cpu) == [tile]
+    x = draw(*shape)
+    (y,) = intaglio.InferenceSession(model, cpu=cpu, opt_level=1).run(None, {"x": x})
+    assert worst(y, convolved(x, draw(filters, shape[1], 3, 3, seed=1), pads)) < 5e-6
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_epilogues(tile: int, cpu: str) -> None:
+    """Bias, residual and activation are computed before the one store, at edges too."""
+    constants = {"a": draw(24, 24, 3, 3), "b": draw(24, seed=2), "low": np.float32(-0.5), "high": np.float32(0.75)}
+    nodes = [
+        node("Conv", ["x", "a", "b"], ["c"], pads=[1, 1, 1, 1]),
+        node("Add", ["c", "x"], ["s"]),
+        node("Relu", ["s"], ["r"]),
+        node("Conv", ["r", "a"], ["d"], pads=[1, 1, 1, 1]),
+        node("Clip", ["d", "low", "high"], ["y"]),
+    ]
+    model, x = network(nodes, [2, 24, 10, 7], constants), draw(2, 24, 10, 7, seed=3)
+    assert algorithms(model, cpu=cpu) == [tile, tile]
+    (y,) = intaglio.InferenceSession(model, cpu=cpu, opt_level=1).run(None, {"x": x})
+    hidden = np.maximum(convolved(x, constants["a"], (1, 1, 1, 1)) + constants["b"][:, None, None] + x, 0)
+    assert np.abs(y - np.clip(convolved(hidden, constants["a"], (1, 1, 1, 1)), -0.5, 0.75)).max() < 1e-3
+
+
+def test_open_batch(tile: int) -> None:
+    model = layer("N", 16, 16, 9, 6)
+    assert algorithms(model) == [tile]
+    session = intaglio.InferenceSession(model, opt_level=1)
+    for images in (0, 1, 3):
+        x = draw(images, 16, 9, 6)
+        (y,) = session.run(None, {"x": x})
+        assert y.shape == x.shape
+        assert not images or worst(y, convolved(x, draw(16, 16, 3, 3, seed=1), (1, 1, 1, 1))) < 5e-6
+
+
+def test_open_planes_go_directly(tile: int) -> None:
+    w = draw(16, 16, 3, 3, seed=1)
+    model = network([node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])], [1, 16, "H", "W"], {"w": w})
+    assert algorithms(model) == [0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "m"),
+    [
+        ((1, 64, 64, 56, 56), 4),
+        ((1, 512, 512, 14, 14), 4),
+        ((1, 512, 512, 7, 7), 2),  # four times the weights take longer to read than products are saved
+        ((8, 512, 512, 7, 7), 4),
+        ((1, 16, 16, 160, 160), 4),
+        ((1, 64, 64, 2, 2), 0),
+        ((1, 64, 64, 1, 1), 0),
+        ((1, 3, 64, 56, 56), 0),  # three channels are no block
+    ],
+)
+def test_what_is_chosen(shape: tuple[int, ...], m: int) -> None:
+    assert algorithms(layer(*shape)) == [m]  # type: ignore[arg-type]
+
+
+def test_it_can_be_turned_off() -> None:
+    model, x = layer(1, 64, 64, 16, 16), draw(1, 64, 16, 16)
+    assert algorithms(model) == [4]
+    assert algorithms(model, winograd=False) == [0]
+    wanted = convolved(x, draw(64, 64, 3, 3, seed=1), (1, 1, 1, 1))
+    errors = [worst(intaglio.InferenceSession(model, opt_level=1, winograd=on).run(None, {"x": x})[0], wanted) for on in (True, False)]
+    assert errors[1] < errors[0] < 5e-6
+
+
+@pytest.mark.parametrize("channels", [16, 256])
+def test_errors_are_as_estimated(tile: int, channels: int) -> None:
+    x, w = draw(1, channels, 16, 16), draw(16, channels, 3, 3, seed=1)
+    (y,) = intaglio.InferenceSession(layer(1, channels, 16, 16, 16), opt_level=1).run(None, {"x": x})
+    wanted = convolved(x, w, (1, 1, 1, 1))
+    found = np.sqrt(np.mean((y - wanted) ** 2) / np.mean(wanted**2))
+    assert 0.3 < found / estimated_error(w, tile) < 1.5
+
+
+@pytest.mark.parametrize(("most", "m"), [(5e-5, 4), (3e-6, 2), (1e-8, 0)])
+def test_precision_is_a_condition(monkeypatch: pytest.MonkeyPatch, most: float, m: int) -> None:
+    monkeypatch.setattr(choose_winograd, "MOST_ERROR", most)
+    assert algorithms(layer(1, 64, 64, 56, 56)) == [m]
+
+
+def test_odd_weights() -> None:
+    assert estimated_error(np.zeros((4, 4, 3, 3), np.float32), 4) == 0
+    assert not estimated_error(np.full((4, 4, 3, 3), np.inf, np.float32), 4) <= 1
+    w = draw(64, 64, 3, 3)
+    w[0, 0, 0, 0] = np.nan
+    model = network([node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])], [1, 64, 56, 56], {"w": w})
+    assert algorithms(model) == [0]
