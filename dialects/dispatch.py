@@ -324,7 +324,7 @@ class ContractOp(IRDLOperation):
     kind "conv": lhs [n, C/c, H, W, c] (padding applied), rhs [K/w, C/c, kh, kw, c, w], result [n, K/16, OH, OW, 16].
     kind "winograd": a convolution of 3x3 taps by Winograd's algorithm, tiles of m x m outputs: lhs [n, C/c, H, W, c] (padding not
     applied), rhs [K/w, (m+2)^2, C/c, c, w] (weights transformed), result as of a convolution. `scratch` are two more results, which
-    nobody reads: rows of c values for the transformed inputs of one block of tiles and for their products with one panel.
+    nobody reads: for each unit of work, rows of c values for the transformed inputs of a block of tiles and their products with a panel.
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
     as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
     window: strides and dilations [sh, sw, dh, dw]; of kind "winograd" [m, tiles in a block, padding above, padding on the left].

@@ -46,6 +46,18 @@ def transforms(m: int) -> Transforms:
     return Transforms(output, weight, input)
 
 
+MOST_UNITS = 32
+"""A layer is cut into no more units than about this, each of which may run with scratch of its own."""
+
+
+def unit(blocks: int, panels: int) -> tuple[int, int]:
+    """(blocks of tiles, panels of filters) in a unit of a layer's work: as few panels only as threads need where blocks are few, since
+    every unit transforms its blocks' inputs anew."""
+    of_blocks = -(-blocks // MOST_UNITS)
+    groups = min(panels, max(1, MOST_UNITS // -(-blocks // of_blocks)))
+    return of_blocks, -(-panels // groups)
+
+
 def transform_weights(weights: np.ndarray, m: int) -> np.ndarray:
     """weights (K, C, 3, 3) as ((m+2)^2, K, C), computed in float64."""
     g = transforms(m).weight

@@ -19,10 +19,11 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ...dialects.dispatch import ContractOp
 from ..dispatch.structure import Size
-from ..winograd import TAPS, transforms
+from ..winograd import TAPS, transforms, unit
 from .body import CONTRACT, widen
-from .contraction import Contraction, best_rows
-from .kernel import Buffer, KernelBuilder, View
+from .contraction import FMA, Contraction, best_rows
+from .kernel import Buffer, KernelBuilder, View, factors, times
+from .split import parallel_rows
 
 Read = Callable[[int, int], SSAValue]
 
@@ -56,26 +57,36 @@ class Winograd(Contraction):
         self._splats: dict[float, SSAValue] = {}
 
     def emit(self) -> None:
+        """Units are blocks of tiles by panels of filters; one and those after it that run with it use the scratch of its number."""
         k = self.k
         if 0 in self.out.dims:
             return
-        outs = self._result_views(5, [1, 2, 3, 4])
         images, batch = (1, self.batch) if isinstance(self.batch, int) else (self.batch, 1)
-        total = self.down * self.across * cast(int, batch)
-        blocks = -(-total // self.tiles)
+        total = self.down * self.across * batch
+        blocks, panels = -(-total // self.tiles), cast(int, self.rhs.dims[0])
+        of_blocks, of_panels = unit(blocks, panels)
+        outs = self._result_views(5, [1, 2, 3, 4])
 
-        def block(image: SSAValue, n: Size) -> None:
+        def block(image: SSAValue, n: SSAValue, lower: Size, upper: Size) -> None:
             start = k.minimum(k.mul(n, self.tiles), total - self.tiles)
             self._transform_inputs(image, start)
-            self._for_panels(lambda p, vectors: self._panel(image, start, p, vectors, outs))
+            k.loop(lower, upper, 1, lambda p: self._panel(image, start, p, outs))
 
-        k.loop(0, images, 1, lambda image: k.loop(0, blocks, 1, lambda n: block(image, n)) and None)
+        def units(outer: list[SSAValue], lower: Size, upper: Size) -> None:
+            (first,) = (k.mul(n, of_blocks) for n in outer)
+            last = k.minimum(k.add(first, of_blocks), blocks)
+            bounds = k.mul(lower, of_panels), k.minimum(k.mul(upper, of_panels), panels)
+            k.loop(0, images, 1, lambda image: k.loop(first, last, 1, lambda n: block(image, n, *bounds)) and None)
+
+        products = self.size**2 * self.tiles * self.blocks_in * self.block * self.vectors
+        cost = times((products * of_blocks * of_panels * FMA, ()), factors(images))
+        parallel_rows(k, [-(-blocks // of_blocks), -(-panels // of_panels)], cost, units)
 
     def _scratch_view(self, buffer: Buffer) -> View:
-        """(place in the transformed plane, block of channels, tile, channel, step in tile, step in channel) over one block of tiles."""
-        d = [AffineExpr.dimension(n) for n in range(6)]
-        map = AffineMap(6, 0, (d[0], d[1] * self.tiles + d[2] + d[4], d[3] + d[5]))
-        return self.k.view(buffer, map, range(6), [*buffer.dims[:2], self.tiles, self.block, self.tiles, self.block])
+        """(unit, place in the transformed plane, block of channels, tile, channel, step in tile, step in channel)."""
+        d = [AffineExpr.dimension(n) for n in range(7)]
+        map = AffineMap(7, 0, (d[0], d[1], d[2] * self.tiles + d[3] + d[5], d[4] + d[6]))
+        return self.k.view(buffer, map, range(7), [*buffer.dims[:3], self.tiles, self.block, self.tiles, self.block])
 
     def _for_tiles(self, image: SSAValue, start: Size, body: Callable[[SSAValue, _Tile], None]) -> None:
         """`body(n, tile)` for every tile n of the block, whose first is tile `start` of the image (of all images where their number is
@@ -166,24 +177,29 @@ class Winograd(Contraction):
         columns = [self._points(self.transforms.input, [read(i, j) for i in range(size)]) for j in range(size)]
         for i in range(size):
             for j, value in enumerate(self._points(self.transforms.input, [column[i] for column in columns])):
-                where = [k.const(i * size + j), block, n, lane, k.const(0), k.const(0)]
+                where = [k.begin, k.const(i * size + j), block, n, lane, k.const(0), k.const(0)]
                 self._put(value, self.inputs.memref, where)
 
     # -- products
 
-    def _for_panels(self, body: Callable[[Size, int], None]) -> None:
-        """`body(p, vectors)` for every panel of filters and how many of its vectors hold any."""
-        whole = self.blocks_out * self.block // self.width
-        self.k.loop(0, whole, 1, lambda p: body(p, self.vectors))
-        if cast(int, self.rhs.dims[0]) > whole:
-            body(whole, (self.blocks_out * self.block - whole * self.width) // self.lanes)
-
-    def _panel(self, image: SSAValue, start: Size, p: Size, vectors: int, outs: tuple[View, list[View]]) -> None:
+    def _panel(self, image: SSAValue, start: Size, p: SSAValue, outs: tuple[View, list[View]]) -> None:
         """The products of a panel of filters, then its results: so few products stay in the innermost caches."""
-        blocks = -(-vectors * self.lanes // self.block)
-        first = self.k.mul(p, self.width // self.block)
-        self.k.loop(0, self.size**2, 1, lambda place: self._multiply(place, p, vectors))
-        self.k.loop(0, blocks, 1, lambda b: self._transform_products(image, start, b, self.k.index(self.k.add(first, b)), outs))
+        k = self.k
+        whole = self.blocks_out * self.block // self.width
+
+        def part(p: Size, vectors: int) -> None:
+            first = k.mul(p, self.width // self.block)
+            k.loop(0, self.size**2, 1, lambda place: self._multiply(place, p, vectors))
+            blocks = vectors * self.lanes // self.block
+            k.loop(0, blocks, 1, lambda b: self._transform_products(image, start, b, k.index(k.add(first, b)), outs))
+
+        left = (self.blocks_out * self.block - whole * self.width) // self.lanes
+        if not left:
+            part(p, self.vectors)
+        elif not whole:
+            part(0, left)
+        else:
+            k.if_(k.emit(arith.CmpiOp(p, k.const(whole), "slt")), lambda: part(p, self.vectors), lambda: part(whole, left))
 
     def _multiply(self, place: SSAValue, p: Size, vectors: int) -> None:
         """At one place of the transformed plane, tiles x channels times channels x filters of a panel."""
@@ -192,7 +208,7 @@ class Winograd(Contraction):
 
         def tile(rows: int, row: Size) -> None:
             def lhs(i: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
-                return k.emit(memref.LoadOp.get(self.inputs.memref, [place, taps[0], k.index(row), c, k.const(i), k.const(0)]))
+                return k.emit(memref.LoadOp.get(self.inputs.memref, [k.begin, place, taps[0], k.index(row), c, k.const(i), k.const(0)]))
 
             def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
                 return self._load(self.weights.memref, [k.index(p), place, taps[0], c, k.const(0), k.const(j * self.lanes)])
@@ -201,7 +217,7 @@ class Winograd(Contraction):
             for i in range(rows):
                 for j in range(vectors):
                     block, offset = divmod(j, per_block)
-                    where = [place, k.const(block), k.index(row), k.const(0), k.const(i), k.const(offset * self.lanes)]
+                    where = [k.begin, place, k.const(block), k.index(row), k.const(0), k.const(i), k.const(offset * self.lanes)]
                     self._put(acc[i * vectors + j], self.products.memref, where)
 
         rows = best_rows(self.tiles, self.tiling.rows)
@@ -253,7 +269,7 @@ class Winograd(Contraction):
         block, n, lane = at
 
         def read(i: int, j: int) -> SSAValue:
-            return self._vector(self.products.memref, [k.const(i * size + j), block, n, lane, k.const(0), k.const(0)])
+            return self._vector(self.products.memref, [k.begin, k.const(i * size + j), block, n, lane, k.const(0), k.const(0)])
 
         columns = [self._sums(self.transforms.output, [read(i, j) for i in range(size)]) for j in range(size)]
         for i in range(self.m):

@@ -7,7 +7,7 @@ from xdsl.dialects.builtin import IntegerAttr, i64
 
 from ...dialects import blocked, dispatch
 from ..scalar import FLOAT
-from ..winograd import TAPS, transform_weights
+from ..winograd import TAPS, transform_weights, unit
 from .builder import Lowering, Tensor
 from .contraction import panel_width, weight_id
 
@@ -17,7 +17,7 @@ DEFAULT_CACHE = 1 << 20
 
 
 def winograd(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
-    """x (n, C/16, H, W, 16) by weights w (M, C, 3, 3): a contraction of kind "winograd" with scratch for one block of tiles."""
+    """x (n, C/16, H, W, 16) by weights w (M, C, 3, 3): a contraction of kind "winograd" with scratch for a block of tiles."""
     m, shape = op.attr("winograd"), b.shapes.of(op.y)
     top, left, _, _ = op.attr("pads")
     filters, channels = (int(d) for d in w.shape[:2])  # type: ignore[arg-type]
@@ -25,8 +25,11 @@ def winograd(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
     panels = _transformed_weights(b, w, m, width)
     blocks_in, blocks_out = -(-channels // BLOCK), width // BLOCK
     cache = b.target.l2_bytes if b.target is not None else DEFAULT_CACHE
-    tiles = block_of_tiles(tile_count(shape, m), m, blocks_in * BLOCK + width, cache)
-    scratch = [b.tensor_type(((m + 2) ** 2, _odd(blocks * tiles), BLOCK), FLOAT) for blocks in (blocks_in, blocks_out)]
+    total = tile_count(shape, m)
+    tiles = block_of_tiles(total, m, blocks_in * BLOCK + width, cache)
+    of_blocks, of_panels = unit(-(-total // tiles), -(-filters // width))
+    units = -(-total // (of_blocks * tiles)) * -(-filters // (of_panels * width))
+    scratch = [b.tensor_type((units, (m + 2) ** 2, _odd(blocks * tiles), BLOCK), FLOAT) for blocks in (blocks_in, blocks_out)]
     contract = dispatch.ContractOp(
         "winograd", x.value, panels.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=(m, tiles, top, left), scratch=scratch
     )

@@ -137,6 +137,16 @@ def test_open_batch(tile: int) -> None:
         assert not images or worst(y, convolved(x, draw(16, 16, 3, 3, seed=1), (1, 1, 1, 1))) < 5e-6
 
 
+@pytest.mark.parametrize(("images", "channels", "height"), [(1, 32, 200), (2, 160, 16), ("N", 32, 90)])
+def test_threads_agree(images: int | str, channels: int, height: int) -> None:
+    """Units of many blocks, of panels, and of open batches."""
+    program = intaglio.compile(layer(images, channels, channels, height, height))
+    x = draw(3 if images == "N" else int(images), channels, height, height)
+    one, more = (program.session(num_threads=n).run(None, {"x": x})[0] for n in (1, 3))
+    np.testing.assert_array_equal(one, more)
+    assert worst(one, convolved(x, draw(channels, channels, 3, 3, seed=1), (1, 1, 1, 1))) < 5e-6
+
+
 def test_open_planes_go_directly(tile: int) -> None:
     w = draw(16, 16, 3, 3, seed=1)
     model = network([node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])], [1, 16, "H", "W"], {"w": w})
