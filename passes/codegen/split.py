@@ -47,6 +47,8 @@ def body_cost(block: Block) -> int:
 
 
 def _cost(name: str) -> int:
+    if name.endswith(".yield"):
+        return 0
     if name.startswith("math."):
         return FUNCTION
     if name == "tensor.extract":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 THREADS = (1, 2, 3, 7)
+
+needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
 
 def model(text: str, **weights: np.ndarray) -> onnx.ModelProto:
@@ -153,7 +156,7 @@ print(tasks() - before + 1)
 """
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+@needs_compiler
 def test_as_many_threads_as_the_process_may_use(tmp_path):
     library = intaglio.compile(EXP).save(tmp_path / "m.so")
 
@@ -240,14 +243,102 @@ int main(void)
 """
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+@needs_compiler
 def test_a_program_lends_its_threads(tmp_path: Path):
+    checked = shutil.which("valgrind") is not None and platform.machine() == "x86_64"
+    # valgrind knows no AVX-512.
+    intaglio.compile(EXP, cpu="x86-64-v3" if checked else "host", name="m").save(tmp_path / "m.a")
+    assert _run_c(tmp_path, PROGRAM, under_valgrind=checked) == "0 0 0 3 0\n"
+
+
+QUOTAS = r"""
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "m.h"
+
+/* The files of control groups, as the test makes them up: pairs of a path and a text. */
+static char **files;
+
+FILE *fopen(const char *path, const char *mode)
+{
+    (void)mode;
+    for (char **file = files; *file; file += 2)
+        if (!strcmp(path, file[0]))
+            return fmemopen(file[1], strlen(file[1]), "r");
+    return NULL;
+}
+
+static int tasks(void)
+{
+    DIR *folder = opendir("/proc/self/task");
+    int count = -2;
+    while (readdir(folder))
+        ++count;
+    closedir(folder);
+    return count;
+}
+
+int main(int count, char **arguments)
+{
+    static float x[300000];
+    int64_t dims[] = {300, 1000};
+    intaglio_tensor input = {x, 1, 2, dims}, output = {0};
+    m_instance *instance = NULL;
+    files = arguments + 1;
+    if (count % 2 == 0 || m_create(NULL, &instance) || m_run(instance, &input, 1, &output, 1))
+        return 1;
+    printf("%d\n", tasks());
+    m_destroy(instance);
+    return 0;
+}
+"""
+
+ROOT = "/sys/fs/cgroup"
+V1 = [f"{ROOT}/cpu/cpu.cfs_quota_us", f"{ROOT}/cpu/cpu.cfs_period_us"]
+# What the files say, and how many threads that allows; None for all there are.
+LIMITS: list[tuple[dict[str, str], int | None]] = [
+    ({}, None),
+    ({f"{ROOT}/cpu.max": "max 100000\n"}, None),
+    ({f"{ROOT}/cpu.max": "100000 100000\n"}, 1),
+    ({f"{ROOT}/cpu.max": "50000 100000\n"}, 1),
+    ({f"{ROOT}/cpu.max": "100001 100000\n"}, 2),
+    ({f"{ROOT}/cpu.max": "nonsense\n"}, None),
+    ({f"{ROOT}/cpu.max": ""}, None),
+    # A group's own limit, and that of a group above it.
+    ({"/proc/self/cgroup": "1:cpu:/a\n0::/a/b\n", f"{ROOT}/a/b/cpu.max": "10000 100000\n"}, 1),
+    ({"/proc/self/cgroup": "0::/a/b\n", f"{ROOT}/a/b/cpu.max": "max 100000\n", f"{ROOT}/a/cpu.max": "10000 100000\n"}, 1),
+    ({"/proc/self/cgroup": "0::/\n", f"{ROOT}/cpu.max": "10000 100000\n"}, 1),
+    ({V1[0]: "100000\n", V1[1]: "100000\n"}, 1),
+    ({V1[0]: "-1\n", V1[1]: "100000\n"}, None),
+]
+
+
+@needs_compiler
+def test_quotas_of_control_groups(tmp_path: Path):
     intaglio.compile(EXP, name="m").save(tmp_path / "m.a")
-    (tmp_path / "main.c").write_text(PROGRAM)
-    build = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", "main", "main.c", "m.a", "-pthread", "-lm"]
-    subprocess.run(build, cwd=tmp_path, check=True)
-    done = subprocess.run([tmp_path / "main"], check=True, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "0 0 0 3 0\n"
+    cores = len(os.sched_getaffinity(0))
+    for files, allowed in LIMITS:
+        told = _run_c(tmp_path, QUOTAS, *(text for pair in files.items() for text in pair))
+        assert int(told) == min(cores, allowed or cores), files
+
+
+def _run_c(folder: Path, program: str, *arguments: str, under_valgrind: bool = False) -> str:
+    """What a C program prints that is linked with the folder's m.a."""
+    main = folder / "main"
+    if not main.exists():
+        (folder / "main.c").write_text(program)
+        build = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", "main", "main.c", "m.a", "-pthread", "-lm"]
+        subprocess.run(build, cwd=folder, check=True)
+    run = [str(main), *arguments]
+    if under_valgrind:
+        run = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=all", *run]
+    environment = {name: text for name, text in os.environ.items() if name != "INTAGLIO_NUM_THREADS"}
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _threads() -> int:

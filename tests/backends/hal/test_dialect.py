@@ -19,6 +19,7 @@ func.func @main(%x: !hal.buffer, %n: index) -> (!hal.buffer, index) attributes {
   %status = hal.status
   hal.dispatch @k workgroups(%n) buffers(%x, %t, %status) constants(%n)
   hal.dispatch @k workgroups(%n) buffers() constants()
+  hal.dispatch @k workgroups(%n) cost(%one) buffers(%x) constants() work(%n)
   hal.copy %s, %arena, %n
   %v = hal.read %t[%one] : f32
   hal.write %t[%one], %v : f32
