@@ -79,12 +79,14 @@ class ConvOp(WindowedOp):
     """Convolution of blocked x with weights w (M, C, kh, kw) in ONNX's layout, plus bias b (M); or depthwise with w (C, 1, kh, kw).
 
     winograd: 0, or how many outputs a tile of Winograd's algorithm has along an axis (passes/onnx/choose_winograd).
+    scale, (1, C/16, 1, 1, 16), multiplies the channels of x.
     """
 
     name = "blocked.conv"
     x = operand_def(tensor("T", F32))
     w = operand_def(tensor("T", F32))
     b = opt_operand_def(tensor("T", F32))
+    scale = opt_operand_def(tensor("T", F32))
     y = result_def(tensor("T", F32))
     depthwise = int_attr(0)
     winograd = int_attr(0)

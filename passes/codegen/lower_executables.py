@@ -16,6 +16,7 @@ from ..dispatch.form_dispatches import EXECUTABLE
 from ..dispatch.groups import Group, space_of
 from ..dispatch.structure import Size, dims_of
 from .contraction import Contraction
+from .depthwise import Depthwise
 from .expand_math import expand_math
 from .fill import emit_fill
 from .kernel import Buffer, KernelBuilder, Units, flat_type
@@ -105,7 +106,7 @@ def _emit(k: KernelBuilder, body: Block, buffers: dict[SSAValue, Buffer], lanes:
         return
     (first, *_) = work
     if isinstance(first, dispatch.ContractOp):
-        strategy = Winograd if first.kind.data == "winograd" else Contraction
+        strategy = {"winograd": Winograd, "depthwise": Depthwise}.get(first.kind.data, Contraction)
         strategy(k, first, buffers, rows, lanes).emit()
         return
     Nest(k, _group(cast("list[Operation]", work)), buffers, lanes).emit()

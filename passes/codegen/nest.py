@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from xdsl.dialects import memref, vector
-from xdsl.dialects.builtin import AnyFloat, FixedBitwidthType, TensorType, UnitAttr
+from xdsl.dialects.builtin import AnyFloat, FixedBitwidthType, TensorType, UnitAttr, f32
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineExpr, AffineMap
@@ -48,6 +48,7 @@ class Nest:
         self.rows: dict[SSAValue, SSAValue] = {}
         self.scratch: dict[SSAValue, View] = {}
         self.tensors = _Captured(k, buffers)
+        self.width = 0
 
     def emit(self) -> None:
         k, group = self.k, self.group
@@ -69,7 +70,8 @@ class Nest:
 
         costs = [self._cost(m) for m in members.values()]
         dynamic = max((c[1] for c in costs), key=len)
-        parallel(k, self.extents[: self.outer], (sum(c[0] for c in costs), dynamic), row)
+        self.width = self._row_lanes(list(members.values()))
+        parallel(k, self.extents[: self.outer], (sum(c[0] for c in costs), dynamic), row, max(1, self.width))
 
     def _cost(self, m: Member) -> Factors:
         """Picoseconds of a member in one round of the outer loops."""
@@ -77,6 +79,21 @@ class Nest:
         for n in m.loops[self.outer :]:
             total = times(total, factors(self.extents[n]))
         return total
+
+    def _row_lanes(self, members: list[Member]) -> int:
+        """Lanes for rows that lie side by side, such as channels of a block whose plane is reduced: as many rows are computed at once.
+        0 where rows are computed one by one."""
+        last, unit, repeated = self.outer - 1, (1, ()), (0, ())
+        extent = self.extents[last] if self.outer else None
+        types = {a.type for m in members for a in m.op.body.block.args}
+        if not isinstance(extent, int) or self.scratch or types != {f32} or extent % self.lanes:
+            return 0
+        if not all(can_widen(m.op.body.block) for m in members):
+            return 0
+        reads = [v for m in members for v in m.reads.values()]
+        writes = [v for m in members for v in m.writes.values()]
+        side_by_side = all(v.strides[last] in (unit, repeated) for v in reads) and all(v.strides[last] == unit for v in writes)
+        return self.lanes if side_by_side and any(v.strides[last] == unit for v in reads) else 0
 
     def _member(self, op: linalg.GenericOp) -> Member:
         space = self.group.spaces[op]
@@ -131,7 +148,10 @@ class Nest:
 
     def _starts(self, m: Member) -> list[SSAValue]:
         """The values that a reduction's accumulators start from."""
-        return [start_value(self.k, v) for v in m.op.outputs]
+        return [self._wide(start_value(self.k, v)) for v in m.op.outputs]
+
+    def _wide(self, value: SSAValue) -> SSAValue:
+        return broadcast(self.k, value, self.width) if self.width else value
 
     def _element(
         self, m: Member, indices: list[SSAValue], values: dict[SSAValue, SSAValue], accumulators: dict[Member, list[SSAValue]]
@@ -146,18 +166,20 @@ class Nest:
             mapping[argument] = self._read(m, n, indices, values)
         outs = op.body.block.args[len(op.inputs) :]
         # A reduction over extents of 1 has no loop: it combines its starting value with the one element there is.
-        carried = accumulators[m] if m in accumulators else [start_value(k, v) for v, a in zip(op.outputs, outs, strict=True) if a.uses]
+        carried = accumulators[m] if m in accumulators else [
+            self._wide(start_value(k, v)) for v, a in zip(op.outputs, outs, strict=True) if a.uses
+        ]
         for argument, value in zip(outs, carried, strict=False):
             mapping[argument] = value
         loop_of = self._loop_values(m, here)
-        results = clone_body(k, op.body.block, mapping, indices=loop_of, tensors=self.tensors, accumulators=outs)
+        results = clone_body(k, op.body.block, mapping, indices=loop_of, tensors=self.tensors, accumulators=outs, width=self.width)
         if m.space.inner:
             return results
         row_value = len(m.loops) == self.outer
         for n, (result, value) in enumerate(zip(op.results, results, strict=True)):
             (self.rows if row_value else values)[result] = value
             if n in m.writes:
-                k.emit(memref.StoreOp.get(value, m.writes[n].memref, here))
+                self._store(value, m.writes[n], here)
             elif result in self.scratch:
                 k.emit(memref.StoreOp.get(value, self.scratch[result].memref, here[self.outer :]))
         return results
@@ -170,7 +192,7 @@ class Nest:
             return self.rows[value]
         here = indices[: len(m.loops)]
         if n in m.reads:
-            return self.k.emit(memref.LoadOp.get(m.reads[n].memref, here))
+            return self._load(m.reads[n], here, m.op.body.block.args[n].type)
         return self.k.emit(memref.LoadOp.get(self.scratch[value].memref, here[self.outer :]))
 
     def _loop_values(self, m: Member, here: list[SSAValue]) -> list[SSAValue]:
@@ -182,7 +204,15 @@ class Nest:
         for n, result in enumerate(m.op.results):
             if n in m.writes:
                 inner = [self.k.const(0)] * (len(m.loops) - len(row))
-                self.k.emit(memref.StoreOp.get(self.rows[result], m.writes[n].memref, [*row, *inner]))
+                self._store(self.rows[result], m.writes[n], [*row, *inner])
+
+    def _load(self, view: View, at: list[SSAValue], type: Attribute) -> SSAValue:
+        if self.width and view.strides[self.outer - 1] == (1, ()):
+            return self.k.emit(vector.LoadOp(view.memref, at, widen(type, self.width)))
+        return self._wide(self.k.emit(memref.LoadOp.get(view.memref, at)))
+
+    def _store(self, value: SSAValue, view: View, at: list[SSAValue]) -> None:
+        self.k.emit(vector.StoreOp(self._wide(value), view.memref, at) if self.width else memref.StoreOp.get(value, view.memref, at))
 
 
 class _Single:

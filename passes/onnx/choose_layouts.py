@@ -6,6 +6,7 @@ concatenation and the like follow the layout of their operands.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -118,9 +119,26 @@ class _Chooser:
             return None
         small = channels if channels <= 4 else BLOCK
         source = self.get(op.x, BLOCK if depthwise or op.x in self.blocked else small)
+        scale = None
+        if not depthwise and (scaled := self._scaled(op, source)) is not None:
+            source, scale = scaled
         properties = _window(windows.kernel, windows.strides, windows.dilations, pads)
         properties["depthwise"] = IntegerAttr(int(depthwise), i64)
-        return self.insert(blocked.ConvOp, [source, op.w, op.b if op.b is not None else []], properties)
+        return self.insert(blocked.ConvOp, [source, op.w, op.b if op.b is not None else [], scale if scale is not None else []], properties)
+
+    def _scaled(self, op: conv.ConvOp, source: SSAValue) -> tuple[SSAValue, SSAValue] | None:
+        """(x, scale) where the convolution's input is x with each channel scaled, as squeeze and excitation do, and only the convolution
+        reads it: scaling the filters instead takes less than scaling the plane."""
+        mul, plane, filters = source.owner, self.shapes.of(source), self.shapes.of(op.w)
+        if not isinstance(mul, elementwise.MulOp) or len(list(op.x.uses)) != 1 or not _all_ints(plane) or not _all_ints(filters):
+            return None
+        batch, blocks, height, width, _ = cast("tuple[int, ...]", plane)
+        if batch != 1 or height * width <= math.prod(cast("tuple[int, ...]", (filters[0], *filters[2:]))):
+            return None
+        for x, scale in (mul.operands, reversed(mul.operands)):
+            if self.shapes.of(x) == plane and self.shapes.of(scale) == (1, blocks, 1, 1, BLOCK):
+                return x, scale
+        return None
 
     def pool(self, op: pooling.MaxPoolOp | pooling.AveragePoolOp) -> SSAValue | None:
         if op.x not in self.blocked or (isinstance(op, pooling.MaxPoolOp) and op.indices is not None):
@@ -203,10 +221,9 @@ class _Chooser:
 
     def elementwise(self, op: OnnxOp) -> SSAValue | None:
         """Follows if an operand is blocked and the others are alike, scalar, or constant along the channels."""
-        lead = [v for v in op.operands if v in self.blocked]
-        if not lead or len(op.results) != 1 or self.shapes.of(op.results[0]) != self.shapes.of(lead[0]):
+        shape = self.shapes.of(op.results[0])
+        if len(op.results) != 1 or not any(v in self.blocked and self.shapes.of(v) == shape for v in op.operands):
             return None
-        shape = self.shapes.of(lead[0])
         packable = [self._packable(v, shape) for v in op.operands]
         if not all(packable):
             return None

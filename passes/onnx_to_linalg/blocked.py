@@ -10,6 +10,7 @@ import numpy as np
 from xdsl.dialects.builtin import IntegerAttr, i64
 
 from ...dialects import blocked, dispatch
+from ...dialects.onnx.dims import Shape
 from ..scalar import FLOAT, INDEX
 from .builder import Lowering, Tensor
 from .contraction import panel_width, weight_id
@@ -18,6 +19,8 @@ from .windows import pad_axes
 from .winograd import winograd
 
 BLOCK = blocked.BLOCK
+MOST_TAPS = 16
+"""Taps of a depthwise filter's row that its strategy unrolls."""
 
 
 @lower(blocked.PackOp)
@@ -47,13 +50,13 @@ def lower_unpack(b: Lowering, op: blocked.UnpackOp, x: Tensor) -> Tensor:
 
 
 @lower(blocked.ConvOp)
-def lower_conv(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
+def lower_conv(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor, bias: Tensor | None, scale: Tensor | None) -> Tensor:
     if op.attr("winograd"):
         result = winograd(b, op, x, w)
     elif op.attr("depthwise"):
-        result = _depthwise(b, op, _padded(b, op, x, 0.0), w)
+        result = _depthwise(b, op, x, w)
     else:
-        result = _dense(b, op, _padded(b, op, x, 0.0), w)
+        result = _dense(b, op, _padded(b, op, x, 0.0), w, scale)
     if bias is None:
         return result
     term = _blocked_bias(b, bias)
@@ -65,15 +68,21 @@ def _padded(b: Lowering, op: Any, x: Tensor, value: float) -> Tensor:
     return pad_axes(b, x, (2, 3), (top, left), (bottom, right), value)
 
 
-def _dense(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
+def _dense(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor, scale: Tensor | None) -> Tensor:
     """A contraction over taps and channel blocks."""
     shape = b.shapes.of(op.y)
     block = x.shape[4]
     assert isinstance(block, int)
     width = max(BLOCK, panel_width(b, w.shape[0], 32))
-    panels = _packed_weights(b, w, block, width)
-    window = (*op.attr("strides"), *op.attr("dilations"))
-    contract = dispatch.ContractOp("conv", x.value, panels.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=window)
+    panels = packed = _packed_weights(b, w, block, width)
+    if scale is not None:
+        panels = b.compute(packed.shape, FLOAT, lambda *i: packed[i] * scale[0, i[1], 0, 0, i[4]], doc="scale filters")
+    return _contracted(b, "conv", x, panels, shape, (*op.attr("strides"), *op.attr("dilations")), w)
+
+
+def _contracted(b: Lowering, kind: str, x: Tensor, filters: Tensor, shape: Shape, window: Sequence[int], w: Tensor) -> Tensor:
+    """The contraction of x and packed filters, which w is in ONNX's layout."""
+    contract = dispatch.ContractOp(kind, x.value, filters.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=window)
     contract.properties["products"] = IntegerAttr(math.prod(w.shape), i64)  # type: ignore[type-var]  # of constants
     b.emit(contract)
     return Tensor(b, contract.result, tuple(shape), FLOAT)
@@ -100,14 +109,21 @@ def _depthwise(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
         m, _, kh, kw = (int(d) for d in w.shape)  # type: ignore[arg-type]
         array = _pad_to(b.weights[weight].reshape(m, kh, kw), (BLOCK, 1, 1))
         b.weights[id] = np.ascontiguousarray(array.reshape(-1, BLOCK, kh, kw).transpose(0, 2, 3, 1))
-    taps = b.constant(b.weights[id], FLOAT, id)
+    taps, shape = b.constant(b.weights[id], FLOAT, id), b.shapes.of(op.y)
     (sh, sw), (dh, dw) = op.attr("strides"), op.attr("dilations")
+    if _is_known_plane(x.shape, shape) and op.attr("kernel_shape")[1] <= MOST_TAPS:
+        return _contracted(b, "depthwise", x, taps, shape, (sh, sw, dh, dw, *op.attr("pads")[:2]), w)
+    padded = _padded(b, op, x, 0.0)
 
     def element(i: tuple[Any, ...], r: tuple[Any, ...]) -> Any:
         n, cb, y, x_, c = i
-        return x[n, cb, y * sh + r[0] * dh, x_ * sw + r[1] * dw, c] * taps[cb, r[0], r[1], c]
+        return padded[n, cb, y * sh + r[0] * dh, x_ * sw + r[1] * dw, c] * taps[cb, r[0], r[1], c]
 
-    return b.reduce(b.shapes.of(op.y), op.attr("kernel_shape"), FLOAT, element, lambda a, v: a + v, 0.0)
+    return b.reduce(shape, op.attr("kernel_shape"), FLOAT, element, lambda a, v: a + v, 0.0)
+
+
+def _is_known_plane(*shapes: Shape) -> bool:
+    return all(isinstance(d, int) for shape in shapes for d in shape[2:4])
 
 
 def _blocked_bias(b: Lowering, bias: Tensor) -> Tensor:

@@ -270,11 +270,14 @@ class Lowering:
         return Tensor(self, value, tuple(array.shape), type, known)
 
     def reshape(self, x: Tensor, shape: Shape) -> Tensor:
-        """The same elements under another shape; free at run time."""
+        """The same elements under another shape; free at run time. Of a weight it is a weight, which can be packed at compile time."""
         if tuple(shape) == tuple(x.shape):
             return x
+        owner, sizes = x.value.owner, [d for d in shape if isinstance(d, int)]
+        if isinstance(owner, dispatch.WeightOp) and len(sizes) == len(shape) and x.type is not STRING:
+            id = f"{owner.id.data}:{'x'.join(map(str, shape))}"
+            return self.constant(self.weights[owner.id.data].reshape(sizes), x.type, id)
         value = self.emit(dispatch.ReshapeOp(x.value, self.dims(shape), self.tensor_type(shape, x.type)))
-        sizes = [d for d in shape if isinstance(d, int)]
         known = x.constant.reshape(sizes) if x.constant is not None and len(sizes) == len(shape) else None
         return Tensor(self, value, tuple(shape), x.type, known)
 

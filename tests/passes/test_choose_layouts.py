@@ -96,3 +96,22 @@ def test_what_keeps_its_layout() -> None:
     grouped = network([node("Conv", ["x", "a"], ["y"], group=2)], [1, 8, 6, 6], a=(4, 4, 3, 3))
     assert not any(name.startswith("blocked.") for name in operators(grouped))
     agrees(grouped, (1, 8, 6, 6))
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "used_twice", "plane"), [(16, 1, False, 9), (20, 3, False, 13), (16, 1, True, 9), (16, 1, False, 2)]
+)
+def test_a_scale_of_channels_goes_into_the_filters(channels: int, kernel: int, used_twice: bool, plane: int) -> None:
+    """As squeeze and excitation have it; not where the product is wanted otherwise, or where the filters are more than the plane."""
+    steps = [
+        node("Conv", ["x", "a"], ["c"]),
+        node("GlobalAveragePool", ["c"], ["p"]),
+        node("Sigmoid", ["p"], ["s"]),
+        node("Mul", ["s", "c"] if channels == 20 else ["c", "s"], ["m"]),
+        node("Conv", ["m", "b"], ["d"], pads=[kernel // 2] * 4),
+        node("Add", ["d", "m"], ["y"]) if used_twice else node("Relu", ["d"], ["y"]),
+    ]
+    filters = channels if used_twice else 5
+    model = network(steps, [1, 8, plane, plane], a=(channels, 8, 1, 1), b=(filters, channels, kernel, kernel))
+    assert operators(model)["onnx.Mul"] == int(used_twice or plane == 2)
+    agrees(model, (1, 8, plane, plane))

@@ -33,3 +33,21 @@ func.func @plain(%x: tensor<1x16x4x4xf32>, %w: tensor<8x16x1x1xf32>, %s: tensor<
   %c = "onnx.Conv"(%s, %v) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x4x9xf32>, tensor<2x4x1xf32>) -> tensor<1x2x9xf32>
   func.return %a, %b, %c : tensor<1x16x4x4xf32>, tensor<1x8x4x4xf32>, tensor<1x2x9xf32>
 }
+
+// -----
+
+// A factor for each channel, as squeeze and excitation make it, scales the filters instead of the plane.
+// CHECK-LABEL: func.func @scaled
+// CHECK:         %[[A:.*]] = "blocked.conv"(%{{.*}}, %w)
+// CHECK:         %[[M:.*]] = "onnx.ReduceMean"(%[[A]], %{{.*}})
+// CHECK:         "blocked.conv"(%[[A]], %v, %[[M]])
+// CHECK-SAME:    operandSegmentSizes = array<i32: 1, 1, 0, 1>
+func.func @scaled(%x: tensor<1x16x4x4xf32>) -> tensor<1x8x4x4xf32> {
+  %w = "onnx.Constant"() <{value = dense<2.0> : tensor<16x16x1x1xf32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<16x16x1x1xf32>
+  %v = "onnx.Constant"() <{value = dense<2.0> : tensor<8x16x1x1xf32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<8x16x1x1xf32>
+  %a = "onnx.Conv"(%x, %w) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x4x4xf32>, tensor<16x16x1x1xf32>) -> tensor<1x16x4x4xf32>
+  %m = "onnx.GlobalAveragePool"(%a) <{operandSegmentSizes = array<i32: 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x4x4xf32>) -> tensor<1x16x1x1xf32>
+  %p = "onnx.Mul"(%a, %m) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x4x4xf32>, tensor<1x16x1x1xf32>) -> tensor<1x16x4x4xf32>
+  %y = "onnx.Conv"(%p, %v) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x4x4xf32>, tensor<8x16x1x1xf32>) -> tensor<1x8x4x4xf32>
+  func.return %y : tensor<1x8x4x4xf32>
+}
