@@ -74,7 +74,9 @@ def chosen(op: blocked.ConvOp, shapes: Shapes, lanes: int) -> int:
 def _is_possible(op: blocked.ConvOp, shapes: Shapes) -> bool:
     """3x3 taps, stride 1, one group, filters known, whole blocks of channels, a plane of known size."""
     ones = all(n == 1 for name in ("strides", "dilations") for n in op.attr(name))
-    if tuple(op.attr("kernel_shape")) != (TAPS, TAPS) or not ones or op.attr("depthwise") or op.scale is not None or min(op.attr("pads")) < 0:
+    if op.attr("depthwise") or op.scale is not None:
+        return False
+    if tuple(op.attr("kernel_shape")) != (TAPS, TAPS) or not ones or min(op.attr("pads")) < 0:
         return False
     sizes: Sequence[Dim] = (*shapes.of(op.x)[1:], *shapes.of(op.y)[1:])
     return sizes[3] == BLOCK and all(isinstance(d, int) and d > 0 for d in sizes)
