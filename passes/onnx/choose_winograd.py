@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from typing_extensions import override
@@ -27,9 +28,12 @@ CAUTION = 4
 WORTH = 0.9
 """What the algorithm may take of the direct kernel's time to be chosen; the estimates are no better than that."""
 
-FMAS, MEMORY = 2, 9
-"""Vector multiply-adds and bytes of weights from memory in a cycle: of a fast core (4 GHz, 36 GB/s), since it is there that reading four
-times the weights loses first. Weights of a whole model do not stay in a cache from run to run."""
+FMAS, MEMORY, CACHE = 2, 9, 25
+"""Vector multiply-adds, and bytes of weights from memory or the last cache, in a cycle: of a fast core (4 GHz, 36 and 100 GB/s), since it
+is there that reading four times the weights loses first."""
+
+LAST_CACHE = 8 << 20
+"""Weights of a whole model of up to this many bytes stay in the last cache from run to run, four times as many after transformation."""
 
 TRANSFORM = {2: 40, 4: 150}
 """Cycles that it takes to transform one tile and vector of channels, in or out: measured as what is left beside the products."""
@@ -48,30 +52,41 @@ class ChooseWinograd(OnnxPass):
 def choose_winograd(block: Block, shapes: Shapes, target: Any = None) -> bool:
     """Rewrites a block of the onnx level; whether anything changed."""
     lanes = target.lanes(32) if target is not None else BLOCK
+    convolutions = [op for op in block.ops if isinstance(op, blocked.ConvOp)]
+    weights = sum(4 * array.size for op in convolutions if (array := shapes.constant(op.w)) is not None)
+    machine = Machine(lanes, CACHE if weights <= LAST_CACHE else MEMORY)
     changed = False
-    for op in block.ops:
-        if isinstance(op, blocked.ConvOp) and (m := chosen(op, shapes, lanes)):
+    for op in convolutions:
+        if m := chosen(op, shapes, machine):
             op.properties["winograd"] = IntegerAttr(m, i64)
             changed = True
     return changed
 
 
-def chosen(op: blocked.ConvOp, shapes: Shapes, lanes: int) -> int:
+@dataclass(frozen=True)
+class Machine:
+    """Lanes of a vector, and bytes of weights that arrive in a cycle."""
+
+    lanes: int
+    bytes: int
+
+
+def chosen(op: blocked.ConvOp, shapes: Shapes, machine: Machine) -> int:
     """Outputs of a tile along an axis, 0 for the direct kernel: the fastest of those that are precise enough."""
-    if not _is_possible(op, shapes):
+    if not is_possible(op, shapes):
         return 0
     weights, (batch, _, height, width, _) = shapes.constant(op.w), shapes.of(op.y)
     if weights is None:
         return 0
     layer = (batch if isinstance(batch, int) else 1, *weights.shape[:2], height, width)
-    most = WORTH * cycles(layer, 0, lanes)
-    for m in sorted(POINTS, key=lambda m: cycles(layer, m, lanes)):
-        if cycles(layer, m, lanes) <= most and CAUTION * estimated_error(weights, m) <= MOST_ERROR:
+    most = WORTH * cycles(layer, 0, machine)
+    for m in sorted(POINTS, key=lambda m: cycles(layer, m, machine)):
+        if cycles(layer, m, machine) <= most and CAUTION * estimated_error(weights, m) <= MOST_ERROR:
             return m
     return 0
 
 
-def _is_possible(op: blocked.ConvOp, shapes: Shapes) -> bool:
+def is_possible(op: blocked.ConvOp, shapes: Shapes) -> bool:
     """3x3 taps, stride 1, one group, filters known, whole blocks of channels, a plane of known size."""
     ones = all(n == 1 for name in ("strides", "dilations") for n in op.attr(name))
     if op.attr("depthwise") or op.scale is not None:
@@ -82,13 +97,14 @@ def _is_possible(op: blocked.ConvOp, shapes: Shapes) -> bool:
     return sizes[3] == BLOCK and all(isinstance(d, int) and d > 0 for d in sizes)
 
 
-def cycles(layer: tuple[Any, ...], m: int, lanes: int) -> float:
+def cycles(layer: tuple[Any, ...], m: int, machine: Machine) -> float:
     """Roughly how long a layer (images, filters, channels, height, width) takes, directly for m = 0: its products or its weights' way
     from memory, whichever is longer, and the transforms."""
     images, filters, channels, height, width = layer
+    lanes = machine.lanes
     steps_in, steps_out = (-(-n // BLOCK) * BLOCK // lanes for n in (channels, filters))
     pairs = steps_in * lanes * steps_out
     if m == 0:
-        return max(images * height * width * TAPS**2 * pairs / FMAS, TAPS**2 * pairs * lanes * 4 / MEMORY)
+        return max(images * height * width * TAPS**2 * pairs / FMAS, TAPS**2 * pairs * lanes * 4 / machine.bytes)
     tiles, places = images * -(-height // m) * -(-width // m), (m + TAPS - 1) ** 2
-    return max(tiles * places * pairs / FMAS, places * pairs * lanes * 4 / MEMORY) + tiles * (steps_in + steps_out) * TRANSFORM[m]
+    return max(tiles * places * pairs / FMAS, places * pairs * lanes * 4 / machine.bytes) + tiles * (steps_in + steps_out) * TRANSFORM[m]
