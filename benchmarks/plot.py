@@ -12,7 +12,7 @@ from peers import INTAGLIO
 
 COLOURS = {"ONNX Runtime": "tab:blue", "OpenVINO": "tab:orange", "IREE": "tab:green"}
 LOW, HIGH = 1 / 16, 16
-"""Ratios beyond these stand at the edge, so that one of a thousand does not squeeze the others."""
+"""Ratios beyond these stand at the edge, told in figures, so that one of a thousand does not squeeze the others."""
 
 
 def plot(rows: Sequence[dict[str, Any]], path: Path, title: str) -> None:
@@ -26,6 +26,8 @@ def plot(rows: Sequence[dict[str, Any]], path: Path, title: str) -> None:
     for axes, threads, own in zip(figure.subplots(1, len(counts), squeeze=False)[0], counts, panels, strict=True):
         _panel(axes, own)
         axes.set_title(f"{threads} thread{'s' * (threads > 1)}", fontsize=10)
+    handles = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncol=len(handles), fontsize=9, frameon=False)
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=110)
 
@@ -38,10 +40,15 @@ def _panel(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
         places = [(row["ms"][name] / row["ms"][INTAGLIO], y) for row, y in zip(ordered, heights, strict=True) if name in row["ms"]]
         shown = [min(max(ratio, LOW), HIGH) for ratio, _ in places]
         axes.scatter(shown, [y for _, y in places], s=26, color=COLOURS.get(name, "tab:gray"), label=name, zorder=3)
+        for ratio, y in places:
+            if not LOW <= ratio <= HIGH:
+                told, aside = (f"1/{1 / ratio:.0f}", 5) if ratio < LOW else (f"{ratio:.0f}", -18)
+                axes.annotate(told, (min(max(ratio, LOW), HIGH), y), xytext=(aside, -3), textcoords="offset points", fontsize=7)
     for n, family in enumerate(families):
         own = [y for row, y in zip(ordered, heights, strict=True) if row.get("family", "") == family]
         if n % 2 == 0 and len(families) > 1:
             axes.axhspan(own[0] - 0.5, own[-1] + 0.5, color="black", alpha=0.05, lw=0)
+        axes.text(1.01, (own[0] + own[-1]) / 2, family, transform=axes.get_yaxis_transform(), va="center", fontsize=9, style="italic")
     axes.axvline(1, color="black", lw=1)
     axes.set(xscale="log", xlim=(LOW / 1.1, HIGH * 1.1), ylim=(len(ordered) - 0.5, -0.5))
     axes.set_xticks([2.0**k for k in range(-4, 5)], minor=False)
@@ -51,4 +58,3 @@ def _panel(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
     axes.set_xlabel("times as fast: right of 1 Intaglio is faster", fontsize=9)
     axes.grid(True, axis="x", alpha=0.3)
     axes.grid(True, axis="y", alpha=0.15)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.03), ncol=3, fontsize=9, frameon=False)

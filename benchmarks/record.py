@@ -118,13 +118,13 @@ def _operators_table(rows: Sequence[Row], peers: Sequence[str]) -> Table:
             table.add_row(row["name"], *_times(row, peers))
         means = [geometric_mean(ratios(row)[name] for row in own if name in row["ms"]) for name in peers]
         blank = [""] * (1 + len(peers))
-        table.add_row(f"{family}: geometric mean", *blank, *(f"{mean:.2f}" for mean in means), style="bold", end_section=True)
+        table.add_row(f"{family}: geometric mean", *blank, *map(_ratio, means), style="bold", end_section=True)
     return table
 
 
 def _times(row: Row, peers: Sequence[str]) -> list[str]:
     found = ratios(row)
-    return [_number(row["ms"].get(name), 3) for name in (INTAGLIO, *peers)] + [_number(found.get(name), 2) for name in peers]
+    return [_number(row["ms"].get(name), 3) for name in (INTAGLIO, *peers)] + [_ratio(found.get(name)) for name in peers]
 
 
 def _summary(rows: Sequence[Row], peers: Sequence[str], threads: int) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _summary(rows: Sequence[Row], peers: Sequence[str], threads: int) -> Iterato
     best = sorted((min(found.values()), row["name"]) for row in rows if (found := ratios(row)))
     if best:
         yield f"  to the best of them each time: {geometric_mean(ratio for ratio, _ in best):.2f}"
-        yield "  slowest: " + ", ".join(f"{name} {ratio:.2f}" for ratio, name in best[:WORST])
+        yield "  slowest: " + ", ".join(f"{name} {_ratio(ratio)}" for ratio, name in best[:WORST])
     heavy = [row["name"] for row in rows if _heavier(row)]
     if heavy:
         yield f"  a session takes more memory than {ORT}'s: {', '.join(heavy)}"
@@ -154,6 +154,13 @@ def _table(first: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right")
     return table
+
+
+def _ratio(value: float | None) -> str:
+    """Two digits behind the point, of small ratios two that are not zero."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def _number(value: float | None, digits: int) -> str:
