@@ -26,6 +26,7 @@ from ..passes.onnx.differentiate import differentiate
 from ..passes.onnx.fold_constants import fold_constants
 from ..passes.onnx.fuse_batch_norm import fuse_batch_norm
 from ..passes.onnx.lift_conv1d import lift_conv1d
+from ..passes.onnx.split_groups import split_groups
 from ..passes.onnx.weights import Weights
 from ..passes.onnx_to_linalg import main_function, onnx_to_linalg
 from ..passes.onnx_to_linalg.registry import lowering_of
@@ -65,6 +66,7 @@ def onnx_level(imported: ImportedModel, target: Target, *, winograd: bool = True
     fold_constants(block, shapes, weights)  # before what asks for constant weights
     fuse_batch_norm(block, shapes, weights)  # before layouts, which pack the folded filters
     lift_conv1d(block, shapes, weights)
+    split_groups(block, shapes, weights)  # before layouts, which know dense and depthwise convolutions
     choose_layouts(block, shapes, weights)
     if winograd:
         choose_winograd(block, shapes, target)  # after layouts: it is for convolutions on blocks of channels

@@ -20,10 +20,10 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
-from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
+from xdsl.ir.affine import AffineMap
 
 from ...dialects.dispatch import kernel_attributes
-from ..dispatch.structure import Size, constant_index
+from ..dispatch.structure import Size, constant_index, linear_terms
 
 Factors: TypeAlias = "tuple[int, tuple[SSAValue, ...]]"
 """A product: an integer times index values, kept apart so that equal strides compare equal."""
@@ -301,22 +301,6 @@ class KernelBuilder:
 def flat_type(type: TensorType) -> MemRefType:
     """The memref by which a kernel takes a tensor."""
     return MemRefType(type.element_type, [DYNAMIC_INDEX])
-
-
-def linear_terms(expr: AffineExpr) -> list[tuple[int | None, int]]:
-    """An affine expression as (loop or None for the constant, coefficient) terms. Raises ValueError on division or modulo."""
-    if isinstance(expr, AffineDimExpr):
-        return [(expr.position, 1)]
-    if isinstance(expr, AffineConstantExpr):
-        return [(None, expr.value)] if expr.value else []
-    if isinstance(expr, AffineBinaryOpExpr):
-        if expr.kind == AffineBinaryOpKind.Add:
-            return [*linear_terms(expr.lhs), *linear_terms(expr.rhs)]
-        if expr.kind == AffineBinaryOpKind.Mul and isinstance(expr.rhs, AffineConstantExpr):
-            return [(d, c * expr.rhs.value) for d, c in linear_terms(expr.lhs)]
-        if expr.kind == AffineBinaryOpKind.Mul and isinstance(expr.lhs, AffineConstantExpr):
-            return [(d, c * expr.lhs.value) for d, c in linear_terms(expr.rhs)]
-    raise ValueError(f"not a linear index: {expr}")
 
 
 UNROLL_FULL: dict[str, Any] = {"unroll": UnitAttr()}

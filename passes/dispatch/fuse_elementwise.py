@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xdsl.context import Context
 from xdsl.dialects import arith, tensor
 from xdsl.dialects.builtin import AffineMapAttr, IndexType, IntegerAttr, ModuleOp
@@ -11,7 +13,7 @@ from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineConstan
 from xdsl.passes import ModulePass
 
 from ...dialects import locations
-from .structure import extents_from, extents_of, is_cheap, is_identity, is_parallel, maps_of, substitute_dims
+from .structure import Size, extents_from, extents_of, is_cheap, is_identity, is_parallel, linear_terms, maps_of, substitute_dims
 
 MAX_BODY = 160
 """Bodies beyond this many operations stop growing: registers spill and LLVM's time grows faster than the saving."""
@@ -72,9 +74,28 @@ def _can_inline(producer: linalg.GenericOp, consumer: linalg.GenericOp, map: Aff
 
 
 def _visits_once(map: AffineMap, consumer: linalg.GenericOp) -> bool:
-    """Whether the consumer reads each element of the producer once: the map uses every loop that really loops."""
+    """Whether the consumer reads each element of the producer once: the map uses every loop that really loops, and windows that it
+    makes of two loops do not overlap."""
+    extents = extents_of(consumer)
     used = {d for e in map.results for d in e.used_dims()}
-    return all(k in used or extent == 1 for k, extent in enumerate(extents_of(consumer)))
+    return all(k in used or extent == 1 for k, extent in enumerate(extents)) and all(_is_injective(e, extents) for e in map.results)
+
+
+def _is_injective(expr: AffineExpr, extents: Sequence[Size]) -> bool:
+    """Whether different rounds of an index's loops give different indices: each loop steps over all that those of shorter steps reach."""
+    try:
+        terms = linear_terms(expr)
+    except ValueError:
+        return True  # a place in a block, by division or remainder: whoever writes both parts visits each once
+    reach = 0
+    for loop, step in sorted(terms, key=lambda term: abs(term[1])):
+        if loop is None or extents[loop] == 1:
+            continue
+        extent = extents[loop]
+        if abs(step) <= reach:
+            return False
+        reach = reach + abs(step) * (extent - 1) if isinstance(extent, int) else 1 << 62
+    return True
 
 
 def _inline(consumer: linalg.GenericOp, position: int) -> linalg.GenericOp:

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, TensorType
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.ir import BlockArgument, Operation, SSAValue
-from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
+from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
 
 from ...dialects import dispatch
 
@@ -121,3 +121,19 @@ def expr_is_constant(expr: AffineExpr) -> bool:
 
 def is_host_argument(value: SSAValue) -> bool:
     return isinstance(value, BlockArgument) and isinstance(value.block.parent_op(), func.FuncOp)
+
+
+def linear_terms(expr: AffineExpr) -> list[tuple[int | None, int]]:
+    """An affine expression as (loop or None for the constant, coefficient) terms. Raises ValueError on division or modulo."""
+    if isinstance(expr, AffineDimExpr):
+        return [(expr.position, 1)]
+    if isinstance(expr, AffineConstantExpr):
+        return [(None, expr.value)] if expr.value else []
+    if isinstance(expr, AffineBinaryOpExpr):
+        if expr.kind == AffineBinaryOpKind.Add:
+            return [*linear_terms(expr.lhs), *linear_terms(expr.rhs)]
+        if expr.kind == AffineBinaryOpKind.Mul and isinstance(expr.rhs, AffineConstantExpr):
+            return [(d, c * expr.rhs.value) for d, c in linear_terms(expr.lhs)]
+        if expr.kind == AffineBinaryOpKind.Mul and isinstance(expr.lhs, AffineConstantExpr):
+            return [(d, c * expr.lhs.value) for d, c in linear_terms(expr.rhs)]
+    raise ValueError(f"not a linear index: {expr}")

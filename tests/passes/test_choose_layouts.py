@@ -98,6 +98,14 @@ def test_what_keeps_its_layout() -> None:
     agrees(grouped, (1, 8, 6, 6))
 
 
+@pytest.mark.parametrize("groups", [2, 3])
+def test_groups_of_whole_blocks_are_convolutions_of_their_own(groups: int) -> None:
+    steps = [node("Conv", ["x", "a", "b"], ["c"], group=groups, pads=[1, 1, 1, 1], strides=[2, 1]), node("Relu", ["c"], ["y"])]
+    model = network(steps, [2, 16 * groups, 7, 6], a=(32 * groups, 16, 3, 3), b=(32 * groups,))
+    assert operators(model)["blocked.conv"] == groups
+    agrees(model, (2, 16 * groups, 7, 6))
+
+
 @pytest.mark.parametrize(
     ("channels", "kernel", "used_twice", "plane"), [(16, 1, False, 9), (20, 3, False, 13), (16, 1, True, 9), (16, 1, False, 2)]
 )

@@ -97,3 +97,50 @@ func.func @broadcast(%x: tensor<8xf32>) -> tensor<4x8xf32> {
   } -> tensor<4x8xf32>
   func.return %b : tensor<4x8xf32>
 }
+
+// -----
+
+// Windows that overlap read an element several times: what is not cheap is computed once, before. Windows side by side read it once.
+// CHECK-LABEL: func.func @windows
+// CHECK:         %[[E:.*]] = linalg.generic
+// CHECK:           math.exp
+// CHECK:         linalg.generic
+// CHECK-SAME:      ins(%[[E]]
+// CHECK-LABEL: func.func @side_by_side
+// CHECK:         linalg.generic {{.*}}"reduction"]
+// CHECK:           math.exp
+// CHECK-NOT:     linalg.generic
+func.func @windows(%x: tensor<9xf32>, %t: tensor<3xf32>) -> tensor<4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<9xf32>
+  %e1 = tensor.empty() : tensor<4xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%e1 : tensor<4xf32>) -> tensor<4xf32>
+  %a = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} ins(%x : tensor<9xf32>) outs(%e0 : tensor<9xf32>) {
+  ^bb0(%0: f32, %1: f32):
+    %2 = math.exp %0 : f32
+    linalg.yield %2 : f32
+  } -> tensor<9xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0 * 2 + d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%a, %t : tensor<9xf32>, tensor<3xf32>) outs(%start : tensor<4xf32>) {
+  ^bb0(%3: f32, %4: f32, %5: f32):
+    %6 = arith.maximumf %3, %5 : f32
+    linalg.yield %6 : f32
+  } -> tensor<4xf32>
+  func.return %y : tensor<4xf32>
+}
+func.func @side_by_side(%x: tensor<12xf32>, %t: tensor<3xf32>) -> tensor<4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<12xf32>
+  %e1 = tensor.empty() : tensor<4xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%e1 : tensor<4xf32>) -> tensor<4xf32>
+  %a = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} ins(%x : tensor<12xf32>) outs(%e0 : tensor<12xf32>) {
+  ^bb0(%0: f32, %1: f32):
+    %2 = math.exp %0 : f32
+    linalg.yield %2 : f32
+  } -> tensor<12xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0 * 3 + d1)>, affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%a, %t : tensor<12xf32>, tensor<3xf32>) outs(%start : tensor<4xf32>) {
+  ^bb0(%3: f32, %4: f32, %5: f32):
+    %6 = arith.maximumf %3, %5 : f32
+    linalg.yield %6 : f32
+  } -> tensor<4xf32>
+  func.return %y : tensor<4xf32>
+}
