@@ -32,8 +32,8 @@ FMAS, MEMORY, CACHE = 2, 9, 25
 """Vector multiply-adds, and bytes of weights from memory or the last cache, in a cycle: of a fast core (4 GHz, 36 and 100 GB/s), since it
 is there that reading four times the weights loses first."""
 
-LAST_CACHE = 8 << 20
-"""Weights of a whole model of up to this many bytes stay in the last cache from run to run, four times as many after transformation."""
+LAST_CACHE = 32 << 20
+"""Weights of a whole model of up to this many bytes stay in the last cache from run to run."""
 
 TRANSFORM = {2: 40, 4: 150}
 """Cycles that it takes to transform one tile and vector of channels, in or out: measured as what is left beside the products."""
@@ -53,14 +53,21 @@ def choose_winograd(block: Block, shapes: Shapes, target: Any = None) -> bool:
     """Rewrites a block of the onnx level; whether anything changed."""
     lanes = target.lanes(32) if target is not None else BLOCK
     convolutions = [op for op in block.ops if isinstance(op, blocked.ConvOp)]
-    weights = sum(4 * array.size for op in convolutions if (array := shapes.constant(op.w)) is not None)
-    machine = Machine(lanes, CACHE if weights <= LAST_CACHE else MEMORY)
+    machine = Machine(lanes, CACHE if sum(_weight_bytes(op, shapes) for op in convolutions) <= LAST_CACHE else MEMORY)
     changed = False
     for op in convolutions:
         if m := chosen(op, shapes, machine):
             op.properties["winograd"] = IntegerAttr(m, i64)
             changed = True
     return changed
+
+
+def _weight_bytes(op: blocked.ConvOp, shapes: Shapes) -> int:
+    """Of a convolution's weights, transformed for the largest tiles if they can be."""
+    weights = shapes.constant(op.w)
+    if weights is None:
+        return 0
+    return 4 * weights.size * (4 if is_possible(op, shapes) else 1)
 
 
 @dataclass(frozen=True)
