@@ -153,6 +153,14 @@ def rms_normalization(b: Lowering, op: ops.RMSNormalizationOp, x: Tensor, scale:
 # -- neighbourhood -----------------------------------------------------------------------------------------------------------
 
 
+def _power(b: Lowering, base: Scalar, exponent: float, type: ElementType) -> Scalar:
+    """base ** exponent; the three quarters that everybody takes by square roots, which are faster and no less exact."""
+    if exponent != 0.75:
+        return b.s.pow(base, b.s.const(exponent, type))
+    root = b.s.sqrt(base)
+    return root * b.s.sqrt(root)
+
+
 @lower(ops.LRNOp)
 def lrn(b: Lowering, op: ops.LRNOp, x: Tensor) -> Tensor:
     type, size = wide(x.type), op.attr("size")
@@ -178,8 +186,7 @@ def lrn(b: Lowering, op: ops.LRNOp, x: Tensor) -> Tensor:
     alpha, beta, bias = op.attr("alpha") / size, op.attr("beta"), op.attr("bias")
 
     def element(*i: Any) -> Scalar:
-        norm = b.s.pow(squares[i] * alpha + bias, b.s.const(beta, type))
-        return b.s.cast(b.s.cast(x[i], type) / norm, x.type)
+        return b.s.cast(b.s.cast(x[i], type) / _power(b, squares[i] * alpha + bias, beta, type), x.type)
 
     return b.compute(x.shape, x.type, element, doc="LRN")
 
