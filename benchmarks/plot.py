@@ -36,14 +36,15 @@ def _panel(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
     families = list(dict.fromkeys(row.get("family", "") for row in rows))
     ordered = [row for family in families for row in rows if row.get("family", "") == family]
     heights = range(len(ordered))
-    for name in dict.fromkeys(name for row in ordered for name in row["ms"] if name != INTAGLIO):
+    for i, name in enumerate(dict.fromkeys(name for row in ordered for name in row["ms"] if name != INTAGLIO)):
         places = [(row["ms"][name] / row["ms"][INTAGLIO], y) for row, y in zip(ordered, heights, strict=True) if name in row["ms"]]
         shown = [min(max(ratio, LOW), HIGH) for ratio, _ in places]
         axes.scatter(shown, [y for _, y in places], s=26, color=COLOURS.get(name, "tab:gray"), label=name, zorder=3)
         for ratio, y in places:
             if not LOW <= ratio <= HIGH:
-                told, aside = (f"1/{1 / ratio:.0f}", 5) if ratio < LOW else (f"{ratio:.0f}", -18)
-                axes.annotate(told, (min(max(ratio, LOW), HIGH), y), xytext=(aside, -3), textcoords="offset points", fontsize=7)
+                told, aside = (f"1/{1 / ratio:.0f}", 5 + 25 * i) if ratio < LOW else (f"{ratio:.0f}", -18 - 25 * i)
+                place, colour = (min(max(ratio, LOW), HIGH), y), COLOURS.get(name, "black")
+                axes.annotate(told, place, xytext=(aside, -3), textcoords="offset points", fontsize=7, color=colour)
     for n, family in enumerate(families):
         own = [y for row, y in zip(ordered, heights, strict=True) if row.get("family", "") == family]
         if n % 2 == 0 and len(families) > 1:
