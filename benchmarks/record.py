@@ -45,6 +45,7 @@ class Record:
         return cls(path, date, here)
 
     def add(self, kind: str, row: Row) -> None:
+        row = {**row, "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
         rows = self.rows.setdefault(kind, [])
         same = [i for i, old in enumerate(rows) if (old["name"], old["threads"]) == (row["name"], row["threads"])]
         for i in reversed(same):
