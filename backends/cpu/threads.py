@@ -1,7 +1,9 @@
 """Threads of the CPU device, in LLVM IR: each instance has a pool, which `device` hands dispatches to; on libc alone.
 
-The thread that dispatches works too. Units of a job are handed out by an atomic counter, several at a time, so that slower cores get
-fewer. Workers wait for the next job for a moment, then sleep; they start with the first job that is worth it and end with the instance.
+The thread that dispatches works too. Each thread has its share of a job's units, the same part of every job, so that what one kernel
+left in a core's cache is where the next looks for it; it takes them by an atomic counter, several at a time, and then helps with the
+shares of others, so that slower cores do less. Workers wait for the next job for a moment, then sleep; they start with the first job
+that is worth it and end with the instance.
 A process that forks leaves them behind: there, what its parent made runs on one thread.
 """
 
@@ -15,7 +17,7 @@ GRAIN = 10_000_000
 """Picoseconds of work that are worth handing to another thread; it takes some microseconds until one that waits has begun."""
 
 SHARE = 4
-"""A job is handed out in about this many pieces a thread."""
+"""A thread's share of a job is taken in about this many pieces, by itself or by others."""
 
 SPINS = 2000
 """How often a worker looks for a job before it sleeps; with the processor's pause in between some 30 microseconds."""
@@ -32,7 +34,8 @@ POOL = {
     "parallel_context": "ptr",
     # The process that started the workers, 0 before there are any.
     "process": "i32",
-    "workers": "ptr",
+    # The threads' slots, the caller's first, and how many have a thread besides it.
+    "slots": "ptr",
     "worker_count": "i64",
     # pthread_mutex_t and pthread_cond_t, of any libc.
     "lock": "[8 x i64]",
@@ -41,7 +44,6 @@ POOL = {
     "function": "ptr",
     "addresses": "ptr",
     "constants": "ptr",
-    "count": "i64",
     "chunk": "i64",
     # Counts jobs; the last one is to stop.
     "generation": "i64",
@@ -50,11 +52,12 @@ POOL = {
     # 1 while workers may join the job. Before the next is written, it is 0 and no worker is active.
     "open": "i64",
     "apart.1": "[8 x i64]",
-    "next": "i64",
-    "apart.2": "[8 x i64]",
     "active": "i64",
-    "apart.3": "[8 x i64]",
+    "apart.2": "[8 x i64]",
 }
+
+# A thread, and what is left of its share of the job; on cache lines of its own.
+SLOT = {"pool": "ptr", "index": "i64", "thread": "i64", "apart.1": "[8 x i64]", "next": "i64", "end": "i64", "apart.2": "[8 x i64]"}
 
 _FUNCTIONS = """
 ; Runs a kernel over all units, on as many threads as are worth it.
@@ -120,18 +123,15 @@ entry:
   %count.up = sub i64 %count.more, 1
   %even = sdiv i64 %count.up, %pieces
   %chunk = call i64 @llvm.smax.i64(i64 %even, i64 %grain)
+  call void @pool.divide(ptr %pool, i64 %count, i64 %grain, i64 %all)
   %function.at = FIELD(pool, %pool, function)
   store ptr %function, ptr %function.at, align 8
   %addresses.at = FIELD(pool, %pool, addresses)
   store ptr %addresses, ptr %addresses.at, align 8
   %constants.at = FIELD(pool, %pool, constants)
   store ptr %constants, ptr %constants.at, align 8
-  %count.at = FIELD(pool, %pool, count)
-  store i64 %count, ptr %count.at, align 8
   %chunk.at = FIELD(pool, %pool, chunk)
   store i64 %chunk, ptr %chunk.at, align 8
-  %next.at = FIELD(pool, %pool, next)
-  store atomic i64 0, ptr %next.at monotonic, align 8
   %open.at = FIELD(pool, %pool, open)
   store atomic i64 1, ptr %open.at seq_cst, align 8
   %generation.at = FIELD(pool, %pool, generation)
@@ -142,12 +142,12 @@ entry:
   %asleep = icmp sgt i64 %sleepers, 0
   br i1 %asleep, label %rouse, label %work
 rouse:
-  %others = sdiv i64 %count, %chunk
+  %others = sdiv i64 %count, %grain
   %wanted = call i64 @llvm.smin.i64(i64 %others, i64 %sleepers)
   call void @pool.rouse(ptr %pool, i64 %wanted)
   br label %work
 work:
-  call void @pool.work(ptr %pool)
+  call void @pool.work(ptr %pool, i64 0)
   store atomic i64 0, ptr %open.at seq_cst, align 8
   %active.at = FIELD(pool, %pool, active)
   br label %wait
@@ -173,6 +173,32 @@ done:
   ret void
 }
 
+; Gives each thread its share, and none to those that would get less than is worth their while.
+define internal void @pool.divide(ptr %pool, i64 %count, i64 %grain, i64 %all) #1 {
+entry:
+  %slots.at = FIELD(pool, %pool, slots)
+  %slots = load ptr, ptr %slots.at, align 8
+  %worth = sdiv i64 %count, %grain
+  %shares = call i64 @llvm.smin.i64(i64 %worth, i64 %all)
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %following, %next ]
+  %begin = phi i64 [ 0, %entry ], [ %end, %next ]
+  %following = add i64 %i, 1
+  %scaled = mul i64 %following, %count
+  %upper = sdiv i64 %scaled, %shares
+  %end = call i64 @llvm.smin.i64(i64 %upper, i64 %count)
+  %slot = getelementptr %slot, ptr %slots, i64 %i
+  %next.at = FIELD(slot, %slot, next)
+  store atomic i64 %begin, ptr %next.at monotonic, align 8
+  %end.at = FIELD(slot, %slot, end)
+  store i64 %end, ptr %end.at, align 8
+  %more = icmp slt i64 %following, %all
+  br i1 %more, label %next, label %done
+done:
+  ret void
+}
+
 define internal void @pool.rouse(ptr %pool, i64 %wanted) #1 {
 entry:
   %lock = FIELD(pool, %pool, lock)
@@ -192,8 +218,8 @@ done:
   ret void
 }
 
-; Takes units of the job until there are none left.
-define internal void @pool.work(ptr %pool) #1 {
+; Takes units of the job until there are none left: first of the share of the thread `first`, then of those after it.
+define internal void @pool.work(ptr %pool, i64 %first) #1 {
 entry:
   %function.at = FIELD(pool, %pool, function)
   %function = load ptr, ptr %function.at, align 8
@@ -201,27 +227,44 @@ entry:
   %addresses = load ptr, ptr %addresses.at, align 8
   %constants.at = FIELD(pool, %pool, constants)
   %constants = load ptr, ptr %constants.at, align 8
-  %count.at = FIELD(pool, %pool, count)
-  %count = load i64, ptr %count.at, align 8
   %chunk.at = FIELD(pool, %pool, chunk)
   %chunk = load i64, ptr %chunk.at, align 8
-  %next.at = FIELD(pool, %pool, next)
+  %slots.at = FIELD(pool, %pool, slots)
+  %slots = load ptr, ptr %slots.at, align 8
+  %workers.at = FIELD(pool, %pool, worker_count)
+  %last = load i64, ptr %workers.at, align 8
+  br label %visit
+visit:
+  %i = phi i64 [ %first, %entry ], [ %following, %leave ]
+  %slot = getelementptr %slot, ptr %slots, i64 %i
+  %next.at = FIELD(slot, %slot, next)
+  %end.at = FIELD(slot, %slot, end)
+  %end = load i64, ptr %end.at, align 8
   br label %take
 take:
   %begin = atomicrmw add ptr %next.at, i64 %chunk monotonic
-  %some = icmp slt i64 %begin, %count
-  br i1 %some, label %run, label %done
+  %some = icmp slt i64 %begin, %end
+  br i1 %some, label %run, label %leave
 run:
   %to = add i64 %begin, %chunk
-  %end = call i64 @llvm.smin.i64(i64 %to, i64 %count)
-  call void %function(ptr %addresses, ptr %constants, i64 %begin, i64 %end)
+  %upto = call i64 @llvm.smin.i64(i64 %to, i64 %end)
+  call void %function(ptr %addresses, ptr %constants, i64 %begin, i64 %upto)
   br label %take
+leave:
+  %wraps = icmp eq i64 %i, %last
+  %up = add i64 %i, 1
+  %following = select i1 %wraps, i64 0, i64 %up
+  %round = icmp eq i64 %following, %first
+  br i1 %round, label %done, label %visit
 done:
   ret void
 }
 
-define internal ptr @pool.worker(ptr %pool) #1 {
+define internal ptr @pool.worker(ptr %slot) #1 {
 entry:
+  %pool = load ptr, ptr %slot, align 8
+  %index.at = FIELD(slot, %slot, index)
+  %index = load i64, ptr %index.at, align 8
   %generation.at = FIELD(pool, %pool, generation)
   %stop.at = FIELD(pool, %pool, stop)
   %sleepers.at = FIELD(pool, %pool, sleepers)
@@ -270,7 +313,7 @@ enter:
   %shut = icmp eq i64 %open, 0
   br i1 %shut, label %leave, label %work
 work:
-  call void @pool.work(ptr %pool)
+  call void @pool.work(ptr %pool, i64 %index)
   br label %leave
 leave:
   %active.after = atomicrmw sub ptr %active.at, i64 1 seq_cst
@@ -315,11 +358,11 @@ entry:
   %threads.at = FIELD(pool, %pool, threads)
   %threads = load i64, ptr %threads.at, align 8
   %wanted = sub i64 %threads, 1
-  %workers = call ptr @calloc(i64 %wanted, i64 8)
-  %workers.at = FIELD(pool, %pool, workers)
-  store ptr %workers, ptr %workers.at, align 8
+  %slots = call ptr @calloc(i64 %threads, i64 ptrtoint (ptr getelementptr (%slot, ptr null, i32 1) to i64))
+  %slots.at = FIELD(pool, %pool, slots)
+  store ptr %slots, ptr %slots.at, align 8
   %count.at = FIELD(pool, %pool, worker_count)
-  %no.memory = icmp eq ptr %workers, null
+  %no.memory = icmp eq ptr %slots, null
   br i1 %no.memory, label %done, label %prepare
 prepare:
   %attributes.made = call i32 @pthread_attr_init(ptr %attributes)
@@ -333,9 +376,13 @@ next:
   %more = icmp slt i64 %i, %wanted
   br i1 %more, label %make, label %restore
 make:
-  %place = getelementptr i64, ptr %workers, i64 %i
-  %failed = call i32 @pthread_create(ptr %place, ptr %attributes, ptr @pool.worker, ptr %pool)
   %following = add i64 %i, 1
+  %slot = getelementptr %slot, ptr %slots, i64 %following
+  store ptr %pool, ptr %slot, align 8
+  %index.at = FIELD(slot, %slot, index)
+  store i64 %following, ptr %index.at, align 8
+  %thread.at = FIELD(slot, %slot, thread)
+  %failed = call i32 @pthread_create(ptr %thread.at, ptr %attributes, ptr @pool.worker, ptr %slot)
   %refused = icmp ne i32 %failed, 0
   br i1 %refused, label %restore, label %made
 made:
@@ -356,8 +403,8 @@ entry:
   %never = icmp eq i32 %process, 0
   br i1 %never, label %done, label %where
 where:
-  %workers.at = FIELD(pool, %pool, workers)
-  %workers = load ptr, ptr %workers.at, align 8
+  %slots.at = FIELD(pool, %pool, slots)
+  %slots = load ptr, ptr %slots.at, align 8
   %here = call i32 @getpid()
   %forked = icmp ne i32 %process, %here
   br i1 %forked, label %free, label %stop
@@ -379,17 +426,18 @@ next:
   %more = icmp slt i64 %i, %count
   br i1 %more, label %join, label %joined
 join:
-  %place = getelementptr i64, ptr %workers, i64 %i
-  %thread = load i64, ptr %place, align 8
-  %gone = call i32 @pthread_join(i64 %thread, ptr null)
   %following = add i64 %i, 1
+  %slot = getelementptr %slot, ptr %slots, i64 %following
+  %thread.at = FIELD(slot, %slot, thread)
+  %thread = load i64, ptr %thread.at, align 8
+  %gone = call i32 @pthread_join(i64 %thread, ptr null)
   br label %next
 joined:
   %wake.gone = call i32 @pthread_cond_destroy(ptr %wake)
   %lock.gone = call i32 @pthread_mutex_destroy(ptr %lock)
   br label %free
 free:
-  call void @free(ptr %workers)
+  call void @free(ptr %slots)
   br label %done
 done:
   ret void
@@ -471,4 +519,5 @@ def thread_functions(triple: str) -> str:
     for name, value in values.items():
         text = text.replace(name, str(value))
     texts = [constant_text(name, text) for name, text in _TEXTS.items()]
-    return "\n".join([*texts, expand(text, {**MEMBERS, "pool": tuple(POOL)})])
+    slot = f"%slot = type {{ {', '.join(SLOT.values())} }}"
+    return "\n".join([slot, *texts, expand(text, {**MEMBERS, "pool": tuple(POOL), "slot": tuple(SLOT)})])

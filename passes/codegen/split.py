@@ -23,13 +23,16 @@ CHUNK = 2_000_000
 """Picoseconds of work that a unit has at least where the innermost loop is cut, so that vectors and prefetching get going."""
 
 ALIGNED = 256
-"""Cut innermost loops of single elements are cut at multiples of this: of any unrolled vector, so that the same elements are left over
-for the scalar end of the loop however it is cut."""
+"""Where the innermost loop is cut and LLVM may make vectors of it, at multiples of this: of any unrolled vector, so that the same elements
+are left over for the scalar end of the loop however it is cut."""
+
+LONG = 100_000
+"""Rounds of more picoseconds than this have loops of their own inside, and are not made vectors of."""
 
 SMALL = 20_000_000
 """Kernels of less work than this many picoseconds are not cut: it takes about as long until another thread wakes up."""
 
-MEMORY, ARITHMETIC, DIVISION, FUNCTION, LOOKUP = 100, 30, 150, 600, 1000
+MEMORY, ARITHMETIC, DIVISION, FUNCTION, LOOKUP = 150, 30, 150, 600, 1000
 """Picoseconds an element takes: to be read or written, for an operation on it, a division, a function such as exp, a read at an index.
 From whole models on one core with AVX-512; what matters is which kernels take over 20 microseconds."""
 
@@ -138,8 +141,9 @@ def _cuts(k: KernelBuilder, extents: Sequence[Size], cost: Factors, step: int) -
             return cut, 1
     if cut < len(extents):
         return 0, 1
-    chunk = -(-CHUNK // max(1, cost[0]))
-    chunk = -(-chunk // ALIGNED) * ALIGNED if step == 1 and chunk > 1 and not cost[1] else 1 if cost[1] else chunk
+    chunk = 1 if cost[1] else -(-CHUNK // max(1, cost[0]))
+    if step == 1 and cost[0] <= LONG and not cost[1]:
+        chunk = -(-chunk // ALIGNED) * ALIGNED
     innermost = extents[-1]
     if isinstance(innermost, int) and innermost <= chunk * step:
         return cut - 1, 1

@@ -4,9 +4,9 @@
 // the kernel itself would.
 // CHECK:       func.func @main(%{{.*}}, %[[N:.*]]: index)
 // CHECK:         %[[PLUS:.*]] = arith.addi %[[N]], %{{.*}}
-// CHECK:         %[[UNIT:.*]] = arith.constant 8704 : index
+// CHECK:         %[[UNIT:.*]] = arith.constant 6144 : index
 // CHECK-NEXT:    %[[UNITS:.*]] = arith.divui %[[PLUS]], %[[UNIT]]
-// CHECK-NEXT:    %[[COST:.*]] = arith.constant 2001920 : index
+// CHECK-NEXT:    %[[COST:.*]] = arith.constant 2027520 : index
 // CHECK-NEXT:    "dispatch.call"(%{{.*}}, %[[N]], %[[N]], %[[UNITS]], %[[COST]])
 // CHECK:       func.func @open(%{{.*}}, %{{.*}}, %[[N:.*]]: index, %[[BEGIN:.*]]: index, %[[END:.*]]: index)
 // CHECK:         %[[LOWER:.*]] = arith.muli %[[BEGIN]]
