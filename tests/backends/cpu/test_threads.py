@@ -60,6 +60,11 @@ CASES: dict[str, tuple[onnx.ModelProto, list[dict[str, np.ndarray]]]] = {
         [{"x": normal(*s)} for s in [(2, 16, 33, 41), (1, 16, 5, 90)]],
     ),
     "fixed conv": (model(CONV.format("1, 64, 57, 57", 2, 2), w=normal(96, 64, 3, 3)), [{"x": normal(1, 64, 57, 57)}]),
+    "Winograd": (model(CONV.format("1, 64, 56, 56", 1, 1), w=normal(64, 64, 3, 3)), [{"x": normal(1, 64, 56, 56)}]),
+    "depthwise": (
+        model("m (float[1, 64, 60, 60] x) => (float[N, O, P, Q] y) { y = Conv<group = 64>(x, w) }", w=normal(64, 1, 3, 3)),
+        [{"x": normal(1, 64, 60, 60)}],
+    ),
     "pointwise": (
         model("m (float[1, 64, 60, 60] x) => (float[N, O, P, Q] y) { y = Conv(x, w) }", w=normal(96, 64, 1, 1)),
         [{"x": normal(1, 64, 60, 60)}],

@@ -113,7 +113,9 @@ def test_bench_measures(model: Path, capsys: pytest.CaptureFixture) -> None:
     pytest.importorskip("onnxruntime")
     assert main(["bench", str(model), "--runs", "3", "--warmup", "1", "--compare"]) == 0
     shown = capsys.readouterr().out
-    assert "Intaglio" in shown and "times ONNX Runtime's speed" in shown
+    assert "one thread" in shown and "Intaglio" in shown and "times ONNX Runtime's speed" in shown
+    assert main(["bench", str(model), "--runs", "1", "--warmup", "0", "--threads", "3"]) == 0
+    assert "3 threads" in capsys.readouterr().out
 
 
 def test_info_and_check(model: Path, capsys: pytest.CaptureFixture) -> None:
@@ -145,6 +147,7 @@ def test_check_reports_every_problem(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("ITG7405", ["run", "there-is-none.so", "--verify"]),
         ("ITG7406", ["run", "MODEL", "-o", "outputs.txt"]),
         ("ITG7407", ["bench", "MODEL", "--runs", "0"]),
+        ("ITG5530", ["run", "MODEL", "--threads", "-1"]),
         ("ITG7408", ["compile", "MODEL", "-o", "model.exe"]),
         ("ITG7408", ["compile", "MODEL", "-o", "model.o", "--emit", "so"]),
     ],
