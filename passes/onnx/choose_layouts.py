@@ -221,8 +221,11 @@ class _Chooser:
 
     def elementwise(self, op: OnnxOp) -> SSAValue | None:
         """Follows if an operand is blocked and the others are alike, scalar, or constant along the channels."""
+        lead = [v for v in op.operands if v in self.blocked]
+        if not lead or len(op.results) != 1:
+            return None
         shape = self.shapes.of(op.results[0])
-        if len(op.results) != 1 or not any(v in self.blocked and self.shapes.of(v) == shape for v in op.operands):
+        if all(self.shapes.of(v) != shape for v in lead):
             return None
         packable = [self._packable(v, shape) for v in op.operands]
         if not all(packable):

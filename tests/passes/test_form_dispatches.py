@@ -90,7 +90,7 @@ def test_convolutions_with_bias_and_activation() -> None:
         node("Add", ["d", "r"], ["y"]),
     ]
     found = calls(chain, [("x", [1, 16, 6, 6])], ("y", [1, 16, 6, 6]), w=(16, 16, 3, 3), b=(16,), v=(16, 16, 1, 1))
-    assert found == {"conv": 2, "elementwise": 3}  # into blocks, padding, and the last sum on its way out of blocks
+    assert found == {"winograd": 1, "conv": 1, "elementwise": 2}  # into blocks, and the last sum on its way out of them
 
 
 def test_a_batch_of_one_fuses_as_any_other() -> None:
