@@ -28,6 +28,7 @@ from ..passes.onnx.fuse_batch_norm import fuse_batch_norm
 from ..passes.onnx.lift_conv1d import lift_conv1d
 from ..passes.onnx.split_groups import split_groups
 from ..passes.onnx.weights import Weights
+from ..passes.onnx.widen_short_floats import widen_short_floats
 from ..passes.onnx_to_linalg import main_function, onnx_to_linalg
 from ..passes.onnx_to_linalg.registry import lowering_of
 from .importer import ImportedModel
@@ -65,6 +66,7 @@ def onnx_level(imported: ImportedModel, target: Target, *, winograd: bool = True
     differentiate(block, shapes, weights)  # first: passes may not change what a Gradient names, and simplify what comes of it
     fold_constants(block, shapes, weights)  # before what asks for constant weights
     fuse_batch_norm(block, shapes, weights)  # before layouts, which pack the folded filters
+    widen_short_floats(block, shapes, weights)  # after batch norms, which only fold next to their convolutions; before layouts
     lift_conv1d(block, shapes, weights)
     split_groups(block, shapes, weights)  # before layouts, which know dense and depthwise convolutions
     choose_layouts(block, shapes, weights)

@@ -15,14 +15,14 @@ from xdsl.irdl import operand_def, opt_operand_def, result_def
 from .onnx.base import OnnxOp, int_attr, ints_attr, operator, str_attr, tensor
 from .onnx.dims import Shape, ceildiv, floordiv
 from .onnx.shapes import Shapes
-from .onnx.types import F32
+from .onnx.types import ALL_FLOATS, F32
 
 BLOCK = 16
 """Channels in a block: one vector of AVX-512, two of AVX2, four of NEON, and a cache line of float32."""
 
 
 class BlockedOp(OnnxOp):
-    """Base of the dialect's operators, all on float32."""
+    """Base of the dialect's operators: those that compute do so on float32."""
 
 
 @operator(since=1)
@@ -30,8 +30,8 @@ class PackOp(BlockedOp):
     """x (N, C, H, W) as (N, C/block, H, W, block), zero beyond C."""
 
     name = "blocked.pack"
-    x = operand_def(tensor("T", F32))
-    y = result_def(tensor("T", F32))
+    x = operand_def(tensor("T", ALL_FLOATS))
+    y = result_def(tensor("T", ALL_FLOATS))
     block = int_attr(BLOCK)
 
     @override
@@ -46,8 +46,8 @@ class UnpackOp(BlockedOp):
     """x (N, C/block, H, W, block) as (N, channels, H, W)."""
 
     name = "blocked.unpack"
-    x = operand_def(tensor("T", F32))
-    y = result_def(tensor("T", F32))
+    x = operand_def(tensor("T", ALL_FLOATS))
+    y = result_def(tensor("T", ALL_FLOATS))
     channels = int_attr(required=True)
 
     @override

@@ -20,7 +20,8 @@ from ...dialects.onnx import activation, conv, elementwise, image, pooling, redu
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Shape
 from ...dialects.onnx.shapes import Shapes
-from ...dialects.onnx.tensor import ConstantOp, IdentityOp
+from ...dialects.onnx.tensor import CastOp, ConstantOp, IdentityOp
+from ...dialects.onnx.types import ALL_FLOATS
 from .analysis import OnnxPass
 from .weights import Weights
 
@@ -30,7 +31,7 @@ _ZERO_SAFE: tuple[type[OnnxOp], ...] = (
     activation.ReluOp, activation.LeakyReluOp, activation.SigmoidOp, activation.HardSigmoidOp, activation.HardSwishOp, activation.TanhOp,
     activation.EluOp, activation.SeluOp, activation.GeluOp, activation.SoftplusOp, activation.MishOp, activation.SwishOp,
     elementwise.ClipOp, elementwise.AddOp, elementwise.SubOp, elementwise.MulOp, elementwise.AbsOp, elementwise.NegOp,
-    elementwise.SumOp, elementwise.MaxOp, elementwise.MinOp, IdentityOp,
+    elementwise.SumOp, elementwise.MaxOp, elementwise.MinOp, IdentityOp, CastOp,
 )  # fmt: skip
 """Elementwise operators that keep finite padding lanes finite."""
 
@@ -141,7 +142,7 @@ class _Chooser:
         return None
 
     def pool(self, op: pooling.MaxPoolOp | pooling.AveragePoolOp) -> SSAValue | None:
-        if op.x not in self.blocked or (isinstance(op, pooling.MaxPoolOp) and op.indices is not None):
+        if op.x not in self.blocked or not self._float(op.x) or (isinstance(op, pooling.MaxPoolOp) and op.indices is not None):
             return None
         windows = op.windows(self.shapes)
         axes = (windows.pads_begin, windows.pads_end, windows.extent, self.shapes.of(op.x)[2:], windows.output)
@@ -222,7 +223,7 @@ class _Chooser:
     def elementwise(self, op: OnnxOp) -> SSAValue | None:
         """Follows if an operand is blocked and the others are alike, scalar, or constant along the channels."""
         lead = [v for v in op.operands if v in self.blocked]
-        if not lead or len(op.results) != 1:
+        if not lead or len(op.results) != 1 or _element(op.results[0]) not in ALL_FLOATS:
             return None
         shape = self.shapes.of(op.results[0])
         if all(self.shapes.of(v) != shape for v in lead):
@@ -287,7 +288,7 @@ class _Chooser:
         return isinstance(value.owner, ConstantOp)
 
     def _float(self, value: SSAValue) -> bool:
-        return isinstance(value.type, TensorType) and value.type.element_type == f32
+        return _element(value) == f32
 
     def _ints(self, values: Sequence[int]) -> SSAValue:
         return self._constant(np.array(values, np.int64))
@@ -298,6 +299,10 @@ class _Chooser:
         self.block.insert_op_before(op, self.at)
         self.shapes.infer_op(op)
         return op.output
+
+
+def _element(value: SSAValue) -> Attribute | None:
+    return value.type.element_type if isinstance(value.type, TensorType) else None
 
 
 def _own_properties(op: OnnxOp) -> Sequence[tuple[str, Attribute]]:

@@ -34,7 +34,7 @@ def lower_pack(b: Lowering, op: blocked.PackOp, x: Tensor) -> Tensor:
         channel = b.s.operand(cb * block + c, INDEX)
         return b.s.select(channel < channels, x[n, b.s.min(channel, channels - 1), h, w], 0)
 
-    return b.compute(b.shapes.of(op.y), FLOAT, element, doc="pack channels")
+    return b.compute(b.shapes.of(op.y), x.type, element, doc="pack channels")
 
 
 @lower(blocked.UnpackOp)
@@ -44,9 +44,9 @@ def lower_unpack(b: Lowering, op: blocked.UnpackOp, x: Tensor) -> Tensor:
     block = x.shape[4]
     assert isinstance(block, int)
     if channels % block == 0:
-        split = b.compute((n, channels // block, block, h, w), FLOAT, lambda n, cb, c, h, w: x[n, cb, h, w, c], doc="unpack channels")
+        split = b.compute((n, channels // block, block, h, w), x.type, lambda n, cb, c, h, w: x[n, cb, h, w, c], doc="unpack channels")
         return b.reshape(split, (n, channels, h, w))
-    return b.compute((n, channels, h, w), FLOAT, lambda n, c, h, w: x[n, c // block, h, w, c % block], doc="unpack channels")
+    return b.compute((n, channels, h, w), x.type, lambda n, c, h, w: x[n, c // block, h, w, c % block], doc="unpack channels")
 
 
 @lower(blocked.ConvOp)

@@ -49,10 +49,12 @@ def contract(b: Lowering, x: Tensor, y: Tensor, shape: Shape, *, batch: int) -> 
     block = k if isinstance(k, int) and k < BLOCK else BLOCK
     if block == 0:
         return b.compute(shape, x.type, lambda *_: b.s.const(0.0, x.type))
-    accumulator = ACCUMULATORS[x.type.name]
+    type, accumulator = x.type, ACCUMULATORS[x.type.name]
     width = panel_width(b, n, 64 if accumulator is DOUBLE else 32)
     lead = shape[:batch]
     lhs_packed = _pack_pays(b, x, lead, block)
+    if not lhs_packed:
+        x = b.cast(x, accumulator)  # once an element, not once for every panel that reads it
     rhs_packed = weight_id(y) is not None or (_divides(k, block) and _divides(n, width)) or not _repeats_plainly(y, lead)
     lhs = pack_lhs(b, x, lead, block) if lhs_packed or not _repeats_plainly(x, lead) else x
     rhs = pack_rhs(b, y, lead, block, width) if rhs_packed else y
@@ -60,7 +62,7 @@ def contract(b: Lowering, x: Tensor, y: Tensor, shape: Shape, *, batch: int) -> 
     result_type = b.tensor_type(shape, accumulator)
     op = dispatch.ContractOp("matmul", lhs.value, rhs.value, result_type, b.dims(shape), batch=batch, layout=layout)
     b.emit(op)
-    return b.cast(Tensor(b, op.result, tuple(shape), accumulator), x.type)
+    return b.cast(Tensor(b, op.result, tuple(shape), accumulator), type)
 
 
 PAGE_STRIDE = 1024
@@ -114,11 +116,12 @@ def pack_lhs(b: Lowering, x: Tensor, batch: Shape, block: int) -> Tensor:
 
 
 def pack_rhs(b: Lowering, y: Tensor, batch: Shape, block: int, width: int) -> Tensor:
-    """y (batch.., k, n) as (batch.., n/width, k/block, block, width); packed at compile time where y is a weight."""
+    """y (batch.., k, n) as (batch.., n/width, k/block, block, width); packed at compile time where y is a weight, which keeps
+    its own type: short floats are half to read, and each is widened for many rows."""
     *own, k, n = y.shape
     accumulator = ACCUMULATORS[y.type.name]
     weight = weight_id(y)
-    if weight is not None and y.type is accumulator:
+    if weight is not None:
         return _pack_weight(b, y, weight, block, width)
     lead = _own_batch(batch, own)
     rank = len(lead)

@@ -123,3 +123,28 @@ def test_a_scale_of_channels_goes_into_the_filters(channels: int, kernel: int, u
     model = network(steps, [1, 8, plane, plane], a=(channels, 8, 1, 1), b=(filters, channels, kernel, kernel))
     assert operators(model)["onnx.Mul"] == int(used_twice or plane == 2)
     agrees(model, (1, 8, plane, plane))
+
+
+@pytest.mark.parametrize(("type", "roundings"), [(TensorProto.FLOAT16, 0.02), (TensorProto.BFLOAT16, 0.15)])
+def test_short_floats_stay_in_blocks(type: int, roundings: float) -> None:
+    steps = [
+        node("Cast", ["x"], ["h"], to=type),
+        node("Conv", ["h", "a"], ["c"], pads=[1, 1, 1, 1]),
+        node("Relu", ["c"], ["r"]),
+        node("MaxPool", ["r"], ["m"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Conv", ["m", "b"], ["d"]),
+        node("Cast", ["d"], ["y"], to=TensorProto.FLOAT),
+    ]
+    model = network(steps, [1, 3, 8, 8], a=(20, 3, 3, 3), b=(7, 20, 1, 1))
+    in_float = onnx.ModelProto()
+    in_float.CopyFrom(model)
+    for tensor in model.graph.initializer:
+        short = numpy_helper.to_array(tensor).astype(helper.tensor_dtype_to_np_dtype(type))
+        tensor.CopyFrom(numpy_helper.from_array(short, tensor.name))
+    found = operators(model)
+    assert (found["blocked.conv"], found["blocked.pool"], found["blocked.pack"], found["blocked.unpack"]) == (2, 1, 1, 1)
+    for cast in (n for n in in_float.graph.node if n.op_type == "Cast"):
+        cast.attribute[0].i = TensorProto.FLOAT
+    x = np.random.default_rng(1).uniform(-1, 1, (1, 3, 8, 8)).astype(np.float32)
+    wanted: Any = ReferenceEvaluator(in_float).run(None, {"x": x})[0]
+    np.testing.assert_allclose(intaglio.InferenceSession(model, opt_level=1).run(None, {"x": x})[0], wanted, atol=roundings)
