@@ -383,19 +383,22 @@ class Contraction:
     def _result_views(self, rank: int, tiled: Sequence[int]) -> tuple[View, list[View]]:
         """Views of the result and the extras over the result's dims and, for each axis in `tiled`, a place added to it: places are
         constants, so one base address serves a whole register tile."""
-        op = self.op
         dims = [AffineExpr.dimension(x) for x in range(rank)]
         for n, axis in enumerate(tiled):
             dims[axis] = dims[axis] + AffineExpr.dimension(rank + n)
         total = rank + len(tiled)
-        extents = [*self.out.dims, *(self.out.dims[axis] for axis in tiled)]
+        return self._views_of_results(dims, total, [*self.out.dims, *(self.out.dims[axis] for axis in tiled)])
+
+    def _views_of_results(self, dims: list[AffineExpr], total: int, extents: Sequence[Size]) -> tuple[View, list[View]]:
+        """Views of the result and the extras over `total` loops; `dims` says what each of the result's dimensions is in them."""
+        op = self.op
 
         def view(buffer: Buffer, map: AffineMap) -> View:
             placed = AffineMap(total, 0, tuple(substitute_dims(e, dims) for e in map.results))
             return self.k.view(buffer, placed, range(total), extents)
 
         extras = [view(self.buffers[v], m.data) for v, m in zip(op.extras, op.extra_maps.data, strict=True)]
-        return view(self.out, AffineMap.identity(rank)), extras
+        return view(self.out, AffineMap.identity(len(dims))), extras
 
     def _finish(self, acc: SSAValue, views: tuple[View, list[View]], at: list[SSAValue], mask: SSAValue | None) -> None:
         k, lanes = self.k, self.tiling.lanes

@@ -21,6 +21,7 @@ from .expand_math import expand_math
 from .fill import emit_fill
 from .kernel import Buffer, KernelBuilder, Units, flat_type
 from .nest import Nest
+from .planar import Planar
 from .winograd import Winograd
 
 DEFAULT_LANES = 16
@@ -106,7 +107,7 @@ def _emit(k: KernelBuilder, body: Block, buffers: dict[SSAValue, Buffer], lanes:
         return
     (first, *_) = work
     if isinstance(first, dispatch.ContractOp):
-        strategy = {"winograd": Winograd, "depthwise": Depthwise}.get(first.kind.data, Contraction)
+        strategy = {"winograd": Winograd, "depthwise": Depthwise, "planar": Planar}.get(first.kind.data, Contraction)
         strategy(k, first, buffers, rows, lanes).emit()
         return
     Nest(k, _group(cast("list[Operation]", work)), buffers, lanes).emit()
