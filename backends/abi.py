@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-VERSION = 4
+VERSION = 5
 """Counts up when a struct or the meaning of a field changes; a session refuses a module of another version."""
 
 IMAGE_FORMAT = "intaglio-cpu-1"
@@ -295,6 +295,13 @@ MODULE = Struct(
             "run",
             _fields("void *instance, const intaglio_tensor *inputs, int32_t input_count, intaglio_tensor *outputs, int32_t output_count"),
             "runs the model",
+            of="",
+        ),
+        Function(
+            "int32_t",
+            "run_into",
+            _fields("void *instance, const intaglio_tensor *inputs, int32_t input_count, intaglio_tensor *outputs, int32_t output_count"),
+            "runs the model, and leaves outputs in memory of the caller's where it lends some",
             of="",
         ),
         Function("const char *", "last_error", _fields("void *instance"), "what the last failure was", of=""),

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import IntaglioError
 from .abi import MODULE, MODULE_SYMBOL, OPTIONS, VERSION
+from .lending import Lender
 from .pillow import decode_image
 from .profile import Dispatch, read_profile
 from .values import Port, Tensor, Writer, read_ports, read_value
@@ -72,6 +73,11 @@ class Session:
         self._outputs = read_ports(self._module.outputs, self._module.output_count)
         self._index = {port.name: i for i, port in enumerate(self._outputs)}
         self._names = frozenset(port.name for port in self._inputs)
+        # Of one run at a time, as the lock has it.
+        self._fed = (Tensor * max(len(self._inputs), 1))()
+        self._given = (Tensor * max(len(self._outputs), 1))()
+        self._lenders = [_lender(tensor, port) for tensor, port in zip(self._given, self._outputs, strict=False)]
+        self._run = self._module.run_into
         self._instance = self._create(weights, device, num_threads)
         # Not __del__: in a cycle that is collected, the code might go before it.
         self._end = weakref.finalize(self, _destroy, self._module, self._instance, keep, weights, device)
@@ -99,7 +105,8 @@ class Session:
         return list(map(_described, self._outputs))
 
     def run(self, output_names: Sequence[str] | None, feeds: Mapping[str, Any], run_options: object = None) -> list[Any]:
-        """The outputs named, all of them for None, as fresh arrays; a sequence is a list, a map a dictionary, an empty optional None.
+        """The outputs named, all of them for None, as arrays of the caller's own; a sequence is a list, a map a dictionary, an empty
+        optional None. Memory of arrays that are gone is used for later ones.
 
         feeds: an array for each input, by name; inputs that have a default, and optionals, may be left out. What is not an array
         becomes one of the input's type. run_options: taken for compatibility and ignored.
@@ -112,20 +119,19 @@ class Session:
         if not self._names.issuperset(feeds):
             unknown = next(name for name in feeds if name not in self._names)
             raise IntaglioError("ITG5509", "the model has no such input", subject="input", node=str(unknown), hint=self._takes())
-        inputs = (Tensor * max(len(self._inputs), 1))()
-        writer = Writer()
-        for tensor, port in zip(inputs, self._inputs, strict=False):
-            self._feed(writer, tensor, port, feeds)
-        outputs = (Tensor * max(len(self._outputs), 1))()
         with self._lock:
             if not self._end.alive:
                 raise IntaglioError("ITG5501", "is closed", subject="session")
-            status = self._module.run(self._instance, inputs, len(self._inputs), outputs, len(self._outputs))
+            writer = Writer()  # what it keeps has to last until all is read
+            for tensor, port in zip(self._fed, self._inputs, strict=False):
+                self._feed(writer, tensor, port, feeds)
+            for i, lender in enumerate(self._lenders):
+                if lender is not None:
+                    lender.lend() if i in wanted else lender.keep()
+            status = self._run(self._instance, self._fed, len(self._inputs), self._given, len(self._outputs))
             if status:
                 raise self._error(status)
-            results = [read_value(outputs[i], self._outputs[i]) for i in wanted]
-        del writer  # what it keeps had to last until here
-        return results
+            return [self._read(i) for i in wanted]
 
     def profile(self, *, reset: bool = False) -> list[Dispatch]:
         """The time and the work of each dispatch over all runs so far, in the program's order; reset: begin anew.
@@ -144,6 +150,9 @@ class Session:
         """Gives the instance's memory back at once; the session cannot run after."""
         with self._lock:
             self._end()
+            for lender in self._lenders:
+                if lender is not None:
+                    lender.clear()
 
     def __enter__(self) -> Session:
         return self
@@ -177,9 +186,13 @@ class Session:
         elif port.kind == "optional":
             writer.value(tensor, None, port)
         elif port.has_default:
-            tensor.type = port.number
+            tensor.type, tensor.data, tensor.dims = port.number, None, None
         else:
             raise IntaglioError("ITG5510", "nothing is fed to it", subject="input", node=port.name, hint=self._takes())
+
+    def _read(self, output: int) -> Any:
+        lender = self._lenders[output]
+        return lender.read() if lender is not None else read_value(self._given[output], self._outputs[output])
 
     def _takes(self) -> str:
         return f"It takes: {', '.join(port.name for port in self._inputs) or 'nothing'}."
@@ -194,6 +207,10 @@ class Session:
 def _destroy(module: Any, instance: ctypes.c_void_p, *_keep: object) -> None:
     """Ends an instance; what it runs on is held until then."""
     module.destroy(instance)
+
+
+def _lender(tensor: Any, port: Port) -> Lender | None:
+    return Lender(tensor, port) if port.kind == "tensor" and not port.dtype.hasobject else None
 
 
 def _described(port: Port) -> NodeArg:

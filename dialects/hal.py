@@ -18,6 +18,7 @@ from xdsl.dialects.builtin import (
     DictionaryAttr,
     IndexType,
     IntegerAttr,
+    IntegerType,
     StringAttr,
     SymbolRefAttr,
     i1,
@@ -115,6 +116,22 @@ class AllocateOp(IRDLOperation):
 
     def __init__(self, bytes: SSAValue) -> None:
         super().__init__(operands=[bytes], result_types=[BUFFER])
+
+
+@irdl_op_definition
+class LentOp(IRDLOperation):
+    """The memory that the caller lent for an output, where it holds `bytes` and the device reaches it; else `buffer`."""
+
+    name = "hal.lent"
+    output = prop_def(IntegerAttr[IntegerType])
+    bytes = operand_def(IndexType)
+    buffer = operand_def(BufferType)
+    result = result_def(BufferType)
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$output `,` $bytes `,` $buffer attr-dict"
+
+    def __init__(self, output: int, bytes: SSAValue, buffer: SSAValue) -> None:
+        super().__init__(operands=[bytes, buffer], properties={"output": IntegerAttr(output, i64)}, result_types=[BUFFER])
 
 
 @irdl_op_definition
@@ -284,6 +301,7 @@ HAL = Dialect(
         SliceOp,
         ArenaOp,
         AllocateOp,
+        LentOp,
         DispatchOp,
         CopyOp,
         ReadOp,

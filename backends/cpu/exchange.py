@@ -218,6 +218,100 @@ upload:
 """
 
 OUTPUTS = """
+; Notes the memory that the caller lends for output %i: none without %into, nor where it describes anything but a tensor of the port.
+define internal void @rt.borrow(ptr %self, i32 %i, ptr %tensor, i1 %into) #1 {
+entry:
+  %port = getelementptr inbounds [$OUTPUTS x %port], ptr @outputs, i32 0, i32 %i
+  %result = getelementptr inbounds %instance, ptr %self, i32 0, i32 $RESULTS_AT, i32 %i
+  %lent.at = FIELD(result, %result, lent)
+  store ptr null, ptr %lent.at, align 8
+  %lent.bytes.at = FIELD(result, %result, lent_bytes)
+  store i64 -1, ptr %lent.bytes.at, align 8
+  %lent.buffer.at = FIELD(result, %result, lent_buffer)
+  store ptr null, ptr %lent.buffer.at, align 8
+  %kind.at = FIELD(port, %port, kind)
+  %kind = load i32, ptr %kind.at, align 4
+  %listed = icmp ne i32 %kind, 0
+  %type.at = FIELD(port, %port, type)
+  %type = load i32, ptr %type.at, align 4
+  %text = icmp eq i32 %type, 8
+  %own = or i1 %listed, %text
+  %ask = xor i1 %own, true
+  %asked = and i1 %ask, %into
+  br i1 %asked, label %look, label %done
+look:
+  %data = load ptr, ptr %tensor, align 8
+  %given.type.at = FIELD(tensor, %tensor, type)
+  %given.type = load i32, ptr %given.type.at, align 4
+  %given.rank.at = FIELD(tensor, %tensor, rank)
+  %given.rank = load i32, ptr %given.rank.at, align 4
+  %dims.at = FIELD(tensor, %tensor, dims)
+  %dims = load ptr, ptr %dims.at, align 8
+  %rank.at = FIELD(port, %port, rank)
+  %rank = load i32, ptr %rank.at, align 4
+  %element.at = FIELD(port, %port, element_bytes)
+  %element32 = load i32, ptr %element.at, align 4
+  %element = sext i32 %element32 to i64
+  %some = icmp ne ptr %data, null
+  %same.type = icmp eq i32 %given.type, %type
+  %same.rank = icmp eq i32 %given.rank, %rank
+  %scalar = icmp eq i32 %rank, 0
+  %has.dims = icmp ne ptr %dims, null
+  %sized = or i1 %scalar, %has.dims
+  %typed = and i1 %some, %same.type
+  %ranked = and i1 %same.rank, %sized
+  %fits = and i1 %typed, %ranked
+  br i1 %fits, label %next, label %done
+next:
+  %d = phi i32 [ 0, %look ], [ %following, %multiply ]
+  %bytes = phi i64 [ %element, %look ], [ %product, %multiply ]
+  %more = icmp slt i32 %d, %rank
+  br i1 %more, label %multiply, label %note
+multiply:
+  %size.at = getelementptr i64, ptr %dims, i32 %d
+  %size = load i64, ptr %size.at, align 8
+  %wide = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %bytes, i64 %size)
+  %product = extractvalue { i64, i1 } %wide, 0
+  %over = extractvalue { i64, i1 } %wide, 1
+  %negative = icmp slt i64 %size, 0
+  %absurd = or i1 %over, %negative
+  %following = add i32 %d, 1
+  br i1 %absurd, label %done, label %next
+note:
+  store ptr %data, ptr %lent.at, align 8
+  store i64 %bytes, ptr %lent.bytes.at, align 8
+  br label %done
+done:
+  ret void
+}
+
+; Where output %i of %bytes is made: in the memory lent for it, or in the place given.
+define internal { ptr, i64 } @rt.lent(ptr %self, i32 %i, i64 %bytes, ptr %buffer, i64 %offset) #1 {
+entry:
+  %result = getelementptr inbounds %instance, ptr %self, i32 0, i32 $RESULTS_AT, i32 %i
+  %lent.bytes.at = FIELD(result, %result, lent_bytes)
+  %lent.bytes = load i64, ptr %lent.bytes.at, align 8
+  %enough = icmp sge i64 %lent.bytes, %bytes
+  br i1 %enough, label %wrap, label %keep
+wrap:
+  %device = load ptr, ptr %self, align 8
+  %lent.at = FIELD(result, %result, lent)
+  %lent = load ptr, ptr %lent.at, align 8
+  %wrapped = CALL(wrap, %device, ptr %lent, i64 %lent.bytes)
+  %lent.buffer.at = FIELD(result, %result, lent_buffer)
+  store ptr %wrapped, ptr %lent.buffer.at, align 8
+  %far = icmp eq ptr %wrapped, null
+  br i1 %far, label %keep, label %done
+keep:
+  br label %done
+done:
+  %handle = phi ptr [ %wrapped, %wrap ], [ %buffer, %keep ]
+  %start = phi i64 [ 0, %wrap ], [ %offset, %keep ]
+  %half = insertvalue { ptr, i64 } poison, ptr %handle, 0
+  %place = insertvalue { ptr, i64 } %half, i64 %start, 1
+  ret { ptr, i64 } %place
+}
+
 ; Whether a buffer holds an output of this run.
 define internal i1 @rt.is_result(ptr %self, ptr %buffer) #1 {
 entry:
@@ -266,7 +360,8 @@ no:
   ret i1 false
 }
 
-; Gives output %i to the caller: its sizes, which stand at %dims, and an address that lasts until the next run.
+; Gives output %i to the caller: its sizes, which stand at %dims, and an address, that of the memory lent for it or one that lasts
+; until the next run.
 define internal i32 @rt.give(ptr %self, i32 %i, ptr %dims, ptr %tensor) #1 {
 entry:
   %device = load ptr, ptr %self, align 8
@@ -320,8 +415,26 @@ texts.give:
   %strings = load ptr, ptr %strings.at, align 8
   br label %give
 own:
-  %lent = call i1 @rt.is_callers(ptr %self, ptr %buffer)
-  br i1 %lent, label %keep, label %find
+  %lent.bytes.at = FIELD(result, %result, lent_bytes)
+  %lent.bytes = load i64, ptr %lent.bytes.at, align 8
+  %lent.at = FIELD(result, %result, lent)
+  %lent = load ptr, ptr %lent.at, align 8
+  %enough = icmp sge i64 %lent.bytes, %bytes
+  br i1 %enough, label %into, label %ask
+into:
+  %lent.buffer.at = FIELD(result, %result, lent_buffer)
+  %lent.buffer = load ptr, ptr %lent.buffer.at, align 8
+  %there = icmp eq ptr %buffer, %lent.buffer
+  br i1 %there, label %give, label %fetch
+fetch:
+  %fetched = call i32 @rt.read(ptr %self, ptr %buffer, i64 %offset, ptr %lent, i64 %bytes)
+  %unfetched = icmp ne i32 %fetched, 0
+  br i1 %unfetched, label %bad.fetch, label %give
+bad.fetch:
+  ret i32 %fetched
+ask:
+  %borrowed = call i1 @rt.is_callers(ptr %self, ptr %buffer)
+  br i1 %borrowed, label %keep, label %find
 keep:
   %taken = call i32 @rt.allocate(ptr %self, i64 %bytes, ptr %result)
   %no.memory = icmp ne i32 %taken, 0
@@ -371,7 +484,7 @@ download:
 bad.read:
   ret i32 %read
 give:
-  %data = phi ptr [ %mapped, %find ], [ %staging, %download ], [ %strings, %texts.give ]
+  %data = phi ptr [ %mapped, %find ], [ %staging, %download ], [ %strings, %texts.give ], [ %lent, %into ], [ %lent, %fetch ]
   store ptr %data, ptr %tensor, align 8
   %tensor.type.at = FIELD(tensor, %tensor, type)
   store i32 %type, ptr %tensor.type.at, align 4

@@ -29,6 +29,12 @@ const intaglio_port *$PREFIX_output(int32_t index);
 int32_t $PREFIX_run($PREFIX_instance *instance, const intaglio_tensor *inputs, int32_t input_count,
 $PAD intaglio_tensor *outputs, int32_t output_count);
 
+/* As run, but an output whose data is not NULL lends memory: of the output's type and rank, of the sizes in dims, aligned as its
+ * elements are, apart from all inputs and other outputs. Where that holds the output, data stays what it was and the output is the
+ * caller's; else, and for strings and lists always, data and dims are as run gives them. dims is the instance's in any case. */
+int32_t $PREFIX_run_into($PREFIX_instance *instance, const intaglio_tensor *inputs, int32_t input_count,
+$PADDED intaglio_tensor *outputs, int32_t output_count);
+
 /* Code, node and message of the last run's error; empty after a run that went well. */
 const char *$PREFIX_last_error(const $PREFIX_instance *instance);
 """
@@ -44,7 +50,8 @@ def header(prefix: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> str:
         *(f" * output {i}: {_port(port)}" for i, port in enumerate(outputs)),
         " */",
     ]
-    functions = _FUNCTIONS.replace("$PREFIX", prefix).replace("$PAD", " " * (len(prefix) + len("int32_t _run")))
+    functions = _FUNCTIONS.replace("$PREFIX", prefix).replace("$PADDED", " " * (len(prefix) + len("int32_t _run_into")))
+    functions = functions.replace("$PAD", " " * (len(prefix) + len("int32_t _run")))
     return "\n".join(
         [
             *signature,

@@ -195,6 +195,11 @@ def _memory(step: str) -> Callable[[HostEmitter, Operation], None]:
     return emit
 
 
+def lent(e: HostEmitter, op: hal.LentOp) -> None:
+    handle, offset = e.buffer(op.buffer)
+    e.assign(op.result, f"call {BUFFER} @rt.lent(ptr %self, i32 {op.output.value.data}, {e.typed(op.bytes)}, ptr {handle}, i64 {offset})")
+
+
 def dispatch(e: HostEmitter, op: hal.DispatchOp) -> None:
     name = op.kernel.string_value()
     if name not in e.kernels:
@@ -296,6 +301,7 @@ HANDLERS: dict[type[Operation], Callable[[Any, Any], None]] = {
     hal.SliceOp: slice_,
     hal.ArenaOp: _memory("arena"),
     hal.AllocateOp: _memory("allocate"),
+    hal.LentOp: lent,
     hal.DispatchOp: dispatch,
     hal.CopyOp: copy,
     hal.ReadOp: read,

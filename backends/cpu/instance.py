@@ -24,8 +24,17 @@ ERROR_BYTES = 1024
 _STRUCTS = {
     # An input of the run: its place on the device and its sizes; `owned` is 0 where it is the caller's own memory.
     "argument": {"buffer": "ptr", "offset": "i64", "dims": "ptr", "owned": "i32"},
-    # An output: its place on the device; `staging` is host memory for devices that cannot map.
-    "result": {"buffer": "ptr", "offset": "i64", "staging": "ptr", "staging_bytes": "i64"},
+    # An output: its place on the device; `staging` is host memory for devices that cannot map; `lent` is memory of the caller's to
+    # leave it in, and on the device, once the host program asked for it, `lent_buffer`.
+    "result": {
+        "buffer": "ptr",
+        "offset": "i64",
+        "staging": "ptr",
+        "staging_bytes": "i64",
+        "lent": "ptr",
+        "lent_bytes": "i64",
+        "lent_buffer": "ptr",
+    },
     # A dimension's name: its size in this run, -1 before an input told it, and the input that did.
     "symbol": {"size": "i64", "input": "ptr"},
     # Buffers to give back when the run ends, newest first.
@@ -237,6 +246,17 @@ bad:
 }
 
 define internal i32 @api.run(ptr %self, ptr %inputs, i32 %input.count, ptr %outputs, i32 %output.count) #1 {
+  %status = call i32 @rt.run(ptr %self, ptr %inputs, i32 %input.count, ptr %outputs, i32 %output.count, i1 false)
+  ret i32 %status
+}
+
+define internal i32 @api.run_into(ptr %self, ptr %inputs, i32 %input.count, ptr %outputs, i32 %output.count) #1 {
+  %status = call i32 @rt.run(ptr %self, ptr %inputs, i32 %input.count, ptr %outputs, i32 %output.count, i1 true)
+  ret i32 %status
+}
+
+; %into: whether the outputs say what memory the caller lends.
+define internal i32 @rt.run(ptr %self, ptr %inputs, i32 %input.count, ptr %outputs, i32 %output.count, i1 %into) #1 {
 entry:
   %void = icmp eq ptr %self, null
   br i1 %void, label %bad.self, label %begin
@@ -255,13 +275,22 @@ begin:
   %inputs.fit = icmp eq i32 %input.count, $INPUTS
   %outputs.fit = icmp eq i32 %output.count, $OUTPUTS
   %fit = and i1 %inputs.fit, %outputs.fit
-  br i1 %fit, label %forget, label %bad.counts
+  br i1 %fit, label %borrow, label %bad.counts
 bad.counts:
   %n = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %error, i64 $ERROR_BYTES,
       ptr @say.counts, i32 %input.count, i32 %output.count, i32 $INPUTS, i32 $OUTPUTS)
   ret i32 5502
+borrow:
+  %l = phi i32 [ 0, %begin ], [ %l.following, %borrow.one ]
+  %l.more = icmp slt i32 %l, $OUTPUTS
+  br i1 %l.more, label %borrow.one, label %forget
+borrow.one:
+  %lender = getelementptr %tensor, ptr %outputs, i32 %l
+  call void @rt.borrow(ptr %self, i32 %l, ptr %lender, i1 %into)
+  %l.following = add i32 %l, 1
+  br label %borrow
 forget:
-  %s = phi i32 [ 0, %begin ], [ %s.following, %forget.one ]
+  %s = phi i32 [ 0, %borrow ], [ %s.following, %forget.one ]
   %s.more = icmp slt i32 %s, $SYMBOLS
   br i1 %s.more, label %forget.one, label %take
 forget.one:
@@ -410,6 +439,7 @@ define internal ptr @api.output(i32 %i) #1 {
 EXPORTS = {
     "create": "i32 (ptr, ptr)",
     "run": "i32 (ptr, ptr, i32, ptr, i32)",
+    "run_into": "i32 (ptr, ptr, i32, ptr, i32)",
     "last_error": "ptr (ptr)",
     "destroy": "void (ptr)",
     "num_inputs": "i32 ()",

@@ -71,6 +71,7 @@ class _Bufferizer:
         self.guarded: set[tuple[object, ...]] = set()
         self.arena: SSAValue | None = None
         self.live = Liveness(main)
+        self.outputs = self.live.outputs(cast(func.ReturnOp, main.body.block.last_op))
         self.hoisted: dict[Storage, SSAValue] = {}
 
     # -- the whole function
@@ -99,21 +100,21 @@ class _Bufferizer:
 
     def _outputs(self, returned: func.ReturnOp) -> list[SSAValue]:
         result: list[SSAValue] = []
-        for value in returned.operands:
+        for n, value in enumerate(returned.operands):
             if not isinstance(value.type, TensorType):
                 result.append(self.values[value])
                 continue
-            result.append(self._owned(value))
+            result.append(self._owned(value, n))
             result += [self.index(d) for d in dims_of(value)]
         return result
 
-    def _owned(self, value: SSAValue) -> SSAValue:
+    def _owned(self, value: SSAValue, output: int) -> SSAValue:
         """The output's buffer, copied if it belongs to the caller or to the weights."""
         if all(s.owned for s in self.live.roots(value)):
             return self.values[value]
-        bytes = self.bytes(dims_of(value), value.type)
-        fresh = self.emit(hal.AllocateOp(self.index(bytes)))
-        self.emit(hal.CopyOp(self.values[value], fresh, self.index(bytes)))
+        bytes = self.index(self.bytes(dims_of(value), value.type))
+        fresh = self.emit(hal.LentOp(output, bytes, self.emit(hal.AllocateOp(bytes))))
+        self.emit(hal.CopyOp(self.values[value], fresh, bytes))
         return fresh
 
     # -- building
@@ -349,17 +350,22 @@ class _Bufferizer:
             self.emit(hal.CheckOp.create(properties={"messages": self.checked[name]}))
 
     def _make(self, storage: Storage) -> SSAValue:
-        """The buffer of a storage: its place in the arena, memory taken before the loop around it, or a fresh allocation."""
+        """The buffer of a storage: its place in the arena, memory taken before the loop around it, or a fresh allocation; or what the
+        caller lends for the output that it becomes."""
         place = self.places.get(storage)
         if storage.conditional and (place is not None or storage in self.hoisted):
             self.bytes(storage.dims, storage.type)  # refuses what the plan let pass
         if storage in self.hoisted:
             return self.hoisted[storage]
         if place is None:
-            return self.emit(hal.AllocateOp(self.index(self.bytes(storage.dims, storage.type))))
-        assert self.arena is not None
-        offset = self.const(place.offset) if isinstance(place.offset, int) else place.offset
-        return self.emit(hal.SliceOp(self.arena, offset))
+            buffer = self.emit(hal.AllocateOp(self.index(self.bytes(storage.dims, storage.type))))
+        else:
+            assert self.arena is not None
+            offset = self.const(place.offset) if isinstance(place.offset, int) else place.offset
+            buffer = self.emit(hal.SliceOp(self.arena, offset))
+        if (output := self.outputs.get(storage)) is None:
+            return buffer
+        return self.emit(hal.LentOp(output, self.index(self.bytes(storage.dims, storage.type)), buffer))
 
     # -- control flow
 

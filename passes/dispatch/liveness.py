@@ -79,6 +79,15 @@ class Liveness:
         (one,) = self._roots[value]
         return one
 
+    def outputs(self, returned: func.ReturnOp) -> dict[Storage, int]:
+        """The storages that are an output of the program as they stand, and which."""
+        found: dict[Storage, int] = {}
+        for n, value in enumerate(returned.operands):
+            roots = self.roots(value)
+            if len(roots) == 1 and not isinstance(_where(value).owner, dispatch.SlabOp):
+                found.setdefault(next(iter(roots)), n)
+        return found
+
     def slot(self, argument: SSAValue) -> Storage | None:
         """The fixed storage of a loop-carried tensor, None where its size changes from round to round."""
         return self._slots.get(argument)

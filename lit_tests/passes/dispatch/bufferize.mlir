@@ -1,11 +1,14 @@
 // RUN: intaglio-opt -p bufferize %s --split-input-file --verify-diagnostics | filecheck %s
 
-// Tensors become places in one arena, an output among them; an input comes with its dimensions, an output leaves with them.
+// Tensors become places in one arena, an output among them unless the caller lends memory for it; an input comes with its dimensions,
+// an output leaves with them.
 // CHECK:       func.func @main(%x: !hal.buffer, %{{.*}}: index) -> (!hal.buffer, index)
 // CHECK:         %[[ARENA:.*]] = hal.arena
 // CHECK:         %[[A:.*]] = hal.slice %[[ARENA]]
 // CHECK:         hal.dispatch @f workgroups(%{{.*}}) buffers(%x, %[[A]])
-// CHECK:         %[[B:.*]] = hal.slice %[[ARENA]]
+// CHECK:         %[[PLACE:.*]] = hal.slice %[[ARENA]]
+// CHECK:         %[[BYTES:.*]] = arith.constant 64 : index
+// CHECK:         %[[B:.*]] = hal.lent 0 : i64, %[[BYTES]], %[[PLACE]]
 // CHECK:         hal.dispatch @f workgroups(%{{.*}}) buffers(%[[A]], %[[B]])
 // CHECK:         %[[D:.*]] = arith.constant 16 : index
 // CHECK:         func.return %[[B]], %[[D]]
@@ -58,11 +61,29 @@ func.func @main(%x: tensor<?xf32>) -> tensor<?xf32> {
 
 // An input handed through as an output is copied: its buffer is the caller's.
 // CHECK:       func.func @main(%x: !hal.buffer
-// CHECK:         %[[FRESH:.*]] = hal.allocate
-// CHECK:         hal.copy {{.*}}%x
+// CHECK:         %[[PLACE:.*]] = hal.allocate
+// CHECK:         %[[FRESH:.*]] = hal.lent 0 : i64, %{{.*}}, %[[PLACE]]
+// CHECK:         hal.copy %x, %[[FRESH]]
 // CHECK:         func.return %[[FRESH]]
 func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
   func.return %x : tensor<16xf32>
+}
+
+// -----
+
+// A part of what the program made is no output as it stands, nor is what another output is.
+// CHECK:       func.func @main
+// CHECK:         %[[WHOLE:.*]] = hal.slice
+// CHECK:         %[[LENT:.*]] = hal.lent 1 : i64, %{{.*}}, %[[WHOLE]]
+// CHECK:         hal.dispatch @f {{.*}}buffers(%x, %[[LENT]])
+// CHECK:         %[[PART:.*]] = hal.slice %[[LENT]]
+// CHECK:         func.return %[[PART]], %{{.*}}, %[[LENT]], %{{.*}}, %{{.*}}, %[[LENT]]
+func.func @main(%x: tensor<4x4xf32>) -> (tensor<4xf32>, tensor<4x4xf32>, tensor<16xf32>) {
+  %one = arith.constant 1 : index
+  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<4x4xf32>, index) -> tensor<4x4xf32>
+  %part = "dispatch.slab"(%a, %one) : (tensor<4x4xf32>, index) -> tensor<4xf32>
+  %flat = "dispatch.reshape"(%a) : (tensor<4x4xf32>) -> tensor<16xf32>
+  func.return %part, %a, %flat : tensor<4xf32>, tensor<4x4xf32>, tensor<16xf32>
 }
 
 // -----

@@ -82,7 +82,7 @@ def test_a_library_needs_libc_only_and_shows_the_api_only(weighted, tmp_path):
     files = {"fopen", "fgets", "fclose", "strncmp", "strcspn", "strrchr", "strtol"}
     memory = {"aligned_alloc", "calloc", "free", "malloc", "memcpy", "memset"}
     assert undefined <= {*threads, *files, *memory, "snprintf", "strcmp", "__stack_chk_fail"}
-    names = ("create", "destroy", "input", "last_error", "num_inputs", "num_outputs", "output", "run")
+    names = ("create", "destroy", "input", "last_error", "num_inputs", "num_outputs", "output", "run", "run_into")
     assert {row[-1] for row in symbols if len(row) == 3} == {*(f"model_{name}" for name in names), "intaglio_module"}
     needed = [line.split()[0] for line in run("ldd", path).splitlines()]
     assert all(name.startswith(("linux-vdso", "libc.", "libm.", "/lib")) for name in needed), needed

@@ -16,6 +16,7 @@ func.func @main(%x: !hal.buffer, %n: index) -> (!hal.buffer, index) attributes {
   %s = hal.slice %w[%one]
   %arena = hal.arena %n
   %t = hal.allocate %n
+  %lent = hal.lent 0 : i64, %n, %t
   %status = hal.status
   hal.dispatch @k workgroups(%n) buffers(%x, %t, %status) constants(%n)
   hal.dispatch @k workgroups(%n) buffers() constants()

@@ -1,0 +1,106 @@
+"""Memory that a session lends to its runs for outputs: a result is an array over it, uncopied, and its memory is lent again once no
+array refers to it any more. Fresh memory would cost more than many operators do, as the system clears each page of it."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from .values import Port, read_array
+
+ALIGNMENT = 64
+"""A cache line, and the width of the widest vectors."""
+
+KEPT = 2
+"""Places that are kept for an output: in a loop one result is still held while the next one is made."""
+
+SMALL = 4096
+"""Bytes below which an array may hold any larger place."""
+
+
+class _Place:
+    """Memory for one result of up to `bytes`, from `address` on."""
+
+    __slots__ = ("address", "bytes", "memory", "offset")
+
+    def __init__(self, bytes: int) -> None:
+        self.bytes = bytes
+        self.memory = np.empty(bytes + ALIGNMENT, np.uint8)
+        start = self.memory.ctypes.data
+        self.offset = -start % ALIGNMENT
+        self.address = start + self.offset
+
+    @property
+    def references(self) -> int:
+        return sys.getrefcount(self.memory)
+
+
+_UNUSED = _Place(0).references
+
+
+class Lender:
+    """What is lent for one output, whose C struct is `tensor`; it must be a tensor, and not one of strings."""
+
+    def __init__(self, tensor: Any, port: Port) -> None:
+        self._tensor = tensor
+        self._port = port
+        self._places: list[_Place] = []
+        self._lent: _Place | None = None
+        shape = port.shape or []
+        sizes = [size for size in shape if isinstance(size, int)]
+        self._shape = tuple(sizes) if len(sizes) == len(shape) else None
+        # What a run may need, once one told it where sizes are open.
+        self._bytes = math.prod(sizes) * port.dtype.itemsize if self._shape is not None else 0
+        self._dims = (ctypes.c_int64 * len(shape))(*[1] * len(shape))
+        tensor.type, tensor.rank = port.number, len(shape)
+
+    def lend(self) -> None:
+        """Describes memory to the run that comes next, as a tensor whose other sizes are 1."""
+        self._lent = place = self._free_place()
+        if self._dims:
+            self._dims[0] = place.bytes // self._port.dtype.itemsize
+        self._tensor.data, self._tensor.dims = place.address, ctypes.addressof(self._dims)
+
+    def keep(self) -> None:
+        """Lends nothing to the run that comes next."""
+        self._lent = None
+        self._tensor.data = None
+
+    def read(self) -> np.ndarray:
+        """What the run gave, as an array that is the caller's own."""
+        place, self._lent = self._lent, None
+        if place is None or self._tensor.data != place.address:
+            array = read_array(self._tensor, self._port)
+            self._expect(array.nbytes)
+            return array
+        shape = self._shape
+        if shape is None:
+            shape = tuple((ctypes.c_int64 * self._tensor.rank).from_address(self._tensor.dims))
+        array = np.ndarray(shape, self._port.dtype, place.memory, place.offset)
+        if self._shape is None:
+            self._expect(array.nbytes)
+        # A small result that is kept for long should not keep much more than it is.
+        return array if place.bytes <= max(2 * array.nbytes, SMALL) else array.copy()
+
+    def clear(self) -> None:
+        """Lets go of the memory; results that are still there keep theirs."""
+        self._places.clear()
+
+    def _free_place(self) -> _Place:
+        for place in self._places:
+            if place.bytes >= self._bytes and place.references == _UNUSED:
+                return place
+        place = _Place(self._bytes)
+        self._places = [*self._places[1 - KEPT :], place]
+        return place
+
+    def _expect(self, bytes: int) -> None:
+        """Learns from a run of open sizes; what has grown may grow further, as the past of a decoder does."""
+        if bytes > self._bytes:
+            self._bytes = bytes + bytes // 8
+        elif 2 * bytes < self._bytes:
+            self._bytes = bytes
