@@ -7,13 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ...dialects.onnx import conv as ops
 from ...dialects.onnx.dims import Dim, Shape, floordiv, product
 from ...dialects.onnx.types import ElementType
+from ...dialects.onnx.windows import Windows
 from ..scalar import INDEX, Scalar
 from .builder import Lowering, Tensor, element_type
-from .contraction import ACCUMULATORS
+from .contraction import ACCUMULATORS, weight_id
 from .conv import add_bias, convolve
+from .planar import is_planar, planar
 from .registry import lower
 from .windows import require_elements, within
 
@@ -35,6 +39,8 @@ def conv_transpose(b: Lowering, op: ops.ConvTransposeOp, x: Tensor, w: Tensor, b
     """
     found, group = op.windows(b.shapes), op.attr("group")
     shape, accumulator = b.shapes.of(op.y), ACCUMULATORS[x.type.name]
+    if is_planar(x, w, found, shape) and 0 not in shape[1:]:
+        return add_bias(b, _by_phases(b, x, w, found, group, shape), bias, element_type(op.y))
     plain = replace(found, strides=(1,) * len(found.strides))
     offsets = [begin - (k - 1) * d for begin, k, d in zip(found.pads_begin, found.kernel, found.dilations, strict=True)]
     reach = [o + (k - 1) * d for o, k, d in zip(found.output, found.kernel, found.dilations, strict=True)]
@@ -53,6 +59,48 @@ def conv_transpose(b: Lowering, op: ops.ConvTransposeOp, x: Tensor, w: Tensor, b
     data = b.compute((*x.shape[:2], *reach), x.type, spread, doc="spread")
     weight = _mirrored(b, w, group)
     return add_bias(b, convolve(b, data, weight, plain, group, shape, accumulator), bias, element_type(op.y))
+
+
+def _by_phases(b: Lowering, x: Tensor, w: Tensor, found: Windows, group: int, shape: Shape) -> Tensor:
+    """A convolution of stride 1 for each phase of the output, all of them in one, whose results then alternate.
+
+    Output o is of phase r where o + pad = q * stride + r. It receives x[q - j] from tap r + j * stride, for each j there is.
+    """
+    begins, sizes, strides = [int(p) for p in found.pads_begin], [int(d) for d in shape[2:]], found.strides  # type: ignore[arg-type]
+    first = [p // s for p, s in zip(begins, strides, strict=True)]
+    count = [(o - 1 + p) // s + 1 - f for o, p, s, f in zip(sizes, begins, strides, first, strict=True)]
+    filters = _filters_of_phases(b, w, found, group)
+    taps, ones = filters.shape[2:], (1,) * len(strides)
+    before = [int(j) - 1 - f for j, f in zip(taps, first, strict=True)]  # type: ignore[arg-type]
+    windows = Windows(tuple(taps), ones, ones, tuple(before), (0,) * len(strides), tuple(count))
+    phases = planar(b, x, filters, windows, group, (x.shape[0], filters.shape[0], *count))
+    apart = b.reshape(phases, (*shape[:2], *strides, *count))
+    axes = range(len(strides))
+    order = (0, 1, *(axis for i in axes for axis in (2 + len(strides) + i, 2 + i)))
+    together = b.reshape(b.transpose(apart, order), (*shape[:2], *(c * s for c, s in zip(count, strides, strict=True))))
+    cut = [p % s for p, s in zip(begins, strides, strict=True)]
+    if tuple(together.shape) == tuple(shape):
+        return together
+    return b.compute(shape, x.type, lambda n, m, *o: together[(n, m, *(i + c for i, c in zip(o, cut, strict=True)))], doc="cut")
+
+
+def _filters_of_phases(b: Lowering, w: Tensor, found: Windows, group: int) -> Tensor:
+    """The constant w (C, M/group, k..) as filters (M * phases, C/group, taps of a phase..), at compile time."""
+    weight = weight_id(w)
+    assert weight is not None
+    id = f"{weight}:phases{group}:{'x'.join(map(str, (*found.strides, *found.dilations)))}"
+    if id not in b.weights:
+        channels, outputs, *kernel = (int(d) for d in w.shape)  # type: ignore[arg-type]
+        array = b.weights[weight].reshape(group, channels // group, outputs, *kernel)
+        taps = [-(-((k - 1) * d + 1) // s) for k, d, s in zip(kernel, found.dilations, found.strides, strict=True)]
+        spread = np.zeros((*array.shape[:3], *(t * s for t, s in zip(taps, found.strides, strict=True))), array.dtype)
+        spread[(..., *(slice(0, (k - 1) * d + 1, d) for k, d in zip(kernel, found.dilations, strict=True)))] = array
+        split = spread.reshape(*array.shape[:3], *(n for pair in zip(taps, found.strides, strict=True) for n in pair))
+        axes = range(len(kernel))
+        split = split.transpose(0, 2, *(4 + 2 * i for i in axes), 1, *(3 + 2 * i for i in axes))
+        mirrored = np.flip(split, tuple(range(-len(kernel), 0)))
+        b.weights[id] = np.ascontiguousarray(mirrored.reshape(-1, channels // group, *taps))
+    return b.constant(b.weights[id], w.type, id)
 
 
 def _mirrored(b: Lowering, w: Tensor, group: int) -> Tensor:

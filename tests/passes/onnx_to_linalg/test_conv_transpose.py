@@ -30,14 +30,17 @@ def scattered(x, w, bias, strides, pads, dilations, group, output):
         ((2, 2, 4, 3), (2, 1, 3, 2), {"strides": [2, 3], "pads": [1, 0, 0, 1], "dilations": [1, 2]}),
         ((1, 4, 3, 3), (4, 2, 2, 2), {"group": 2, "strides": [2, 2], "output_padding": [1, 0]}),
         ((1, 1, 2, 2, 2), (1, 2, 2, 1, 3), {"strides": [1, 2, 1]}),
+        ((1, 3, 9, 20), (3, 5, 4, 4), {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
+        ((2, 3, 5, 6), (3, 4, 5, 2), {"strides": [3, 2], "pads": [4, 1, 3, 0], "output_padding": [2, 1]}),
+        ((1, 3, 5, 6), (3, 4, 2, 3), {"strides": [1, 4], "pads": [0, 1, 1, 0], "dilations": [3, 2]}),
     ],
 )
-@pytest.mark.parametrize("open_dims", [False, True])
-def test_transposed(run, shape, weight, attributes, open_dims):
+@pytest.mark.parametrize(("open_dims", "constants"), [(False, ()), (True, ()), (False, (1,))], ids=["known", "open", "constant filters"])
+def test_transposed(run, shape, weight, attributes, open_dims, constants):
     group, axes = attributes.get("group", 1), len(shape) - 2
     x, w = rng.standard_normal(shape).astype(np.float32), rng.standard_normal(weight).astype(np.float32)
     bias = rng.standard_normal(weight[1] * group).astype(np.float32)
-    y = run("ConvTranspose", x, w, bias, open_dims=open_dims, **attributes)
+    y = run("ConvTranspose", x, w, bias, open_dims=open_dims, constants=constants, **attributes)
     defaults = {"strides": [1] * axes, "pads": [0] * axes, "dilations": [1] * axes}
     settings = [attributes.get(name, default) for name, default in defaults.items()]
     np.testing.assert_allclose(y, scattered(x, w, bias, *settings, group, y.shape[2:]), rtol=1e-4, atol=1e-4)
