@@ -27,6 +27,9 @@ from .weights import Weights
 
 BLOCK = blocked.BLOCK
 
+FULL = 0.9
+"""Lanes used on ONNX's own layout, at least, where a convolution stays on it; packing and unpacking take about a tenth of one."""
+
 _ZERO_SAFE: tuple[type[OnnxOp], ...] = (
     activation.ReluOp, activation.LeakyReluOp, activation.SigmoidOp, activation.HardSigmoidOp, activation.HardSwishOp, activation.TanhOp,
     activation.EluOp, activation.SeluOp, activation.GeluOp, activation.SoftplusOp, activation.MishOp, activation.SwishOp,
@@ -34,6 +37,9 @@ _ZERO_SAFE: tuple[type[OnnxOp], ...] = (
     elementwise.SumOp, elementwise.MaxOp, elementwise.MinOp, IdentityOp, CastOp,
 )  # fmt: skip
 """Elementwise operators that keep finite padding lanes finite."""
+
+_LEADING = (conv.ConvOp, pooling.MaxPoolOp, pooling.AveragePoolOp, pooling.GlobalAveragePoolOp, reduction.ReduceMeanOp)
+"""Operators for which a tensor is worth packing."""
 
 
 class ChooseLayouts(OnnxPass):
@@ -118,6 +124,8 @@ class _Chooser:
         depthwise = group == channels == filters[0] and group > 1
         if not _all_ints(pads) or (group != 1 and not depthwise) or 0 in filters:
             return None
+        if not depthwise and self._stands_alone(op, filters):
+            return None
         small = channels if channels <= 4 else BLOCK
         source = self.get(op.x, BLOCK if depthwise or op.x in self.blocked else small)
         scale = None
@@ -126,6 +134,29 @@ class _Chooser:
         properties = _window(windows.kernel, windows.strides, windows.dilations, pads)
         properties["depthwise"] = IntegerAttr(int(depthwise), i64)
         return self.insert(blocked.ConvOp, [source, op.w, op.b if op.b is not None else [], scale if scale is not None else []], properties)
+
+    def _stands_alone(self, op: conv.ConvOp, filters: Shape) -> bool:
+        """Whether nothing around a dense convolution is blocked: then it runs as fast on ONNX's own layout, and nothing is packed, if rows
+        of its result fill vectors. Those of 3x3 taps are left for Winograd's algorithm, planes of open size for kernels that take them."""
+        windows = op.windows(self.shapes)
+        winograd = filters[2:] == (3, 3) and (*windows.strides, *windows.dilations) == (1, 1, 1, 1)
+        if op.x in self.blocked or winograd or not _all_ints((*self.shapes.of(op.x)[2:], *windows.output)):
+            return False
+        height, width = cast("tuple[int, int]", windows.output)
+        row = height * width if filters[2:] == (1, 1) else width
+        return row >= FULL * -(-row // BLOCK) * BLOCK and not self._goes_on(op.y)
+
+    def _goes_on(self, value: SSAValue) -> bool:
+        """Whether an operator that has fast kernels for blocked tensors reads the value, or what comes of it by others that follow."""
+        pending, seen = [value], {value}
+        while pending:
+            for user in (use.operation for use in pending.pop().uses):
+                if isinstance(user, _LEADING):
+                    return True
+                if isinstance(user, (*_ZERO_SAFE, slicing.ConcatOp, slicing.SplitOp, image.ResizeOp)):
+                    pending += [r for r in user.results if r not in seen]
+                    seen.update(user.results)
+        return False
 
     def _scaled(self, op: conv.ConvOp, source: SSAValue) -> tuple[SSAValue, SSAValue] | None:
         """(x, scale) where the convolution's input is x with each channel scaled, as squeeze and excitation do, and only the convolution

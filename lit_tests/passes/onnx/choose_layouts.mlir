@@ -51,3 +51,18 @@ func.func @scaled(%x: tensor<1x16x4x4xf32>) -> tensor<1x8x4x4xf32> {
   %y = "onnx.Conv"(%p, %v) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x4x4xf32>, tensor<8x16x1x1xf32>) -> tensor<1x8x4x4xf32>
   func.return %y : tensor<1x8x4x4xf32>
 }
+
+// -----
+
+// A convolution that stands alone is not worth packing, nor is what is elementwise after it; one whose rows leave lanes unused is.
+// CHECK-LABEL: func.func @alone
+// CHECK-NOT:     blocked
+// CHECK:         "onnx.Conv"(%x, %w)
+// CHECK:         "blocked.pack"(%s)
+func.func @alone(%x: tensor<1x16x4x4xf32>, %s: tensor<1x16x3x3xf32>) -> (tensor<1x32x4x4xf32>, tensor<1x32x3x3xf32>) {
+  %w = "onnx.Constant"() <{value = dense<2.0> : tensor<32x16x1x1xf32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<32x16x1x1xf32>
+  %a = "onnx.Conv"(%x, %w) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x4x4xf32>, tensor<32x16x1x1xf32>) -> tensor<1x32x4x4xf32>
+  %r = "onnx.Relu"(%a) <{operandSegmentSizes = array<i32: 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x32x4x4xf32>) -> tensor<1x32x4x4xf32>
+  %b = "onnx.Conv"(%s, %w) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x3x3xf32>, tensor<32x16x1x1xf32>) -> tensor<1x32x3x3xf32>
+  func.return %r, %b : tensor<1x32x4x4xf32>, tensor<1x32x3x3xf32>
+}
