@@ -190,7 +190,7 @@ def _integer_unary(base: str, flag: str | None = None) -> Handler:
     return emit
 
 
-def _float(write: str) -> Handler:
+def float_handler(write: str) -> Handler:
     """`write` is an instruction, or `@base` for an intrinsic, of which all operands and the result have one type."""
 
     def emit(e: Emitter, op: Operation) -> None:
@@ -199,7 +199,7 @@ def _float(write: str) -> Handler:
             e.fail(op, f"computes floats, not {op.results[0].type}")
         texts = [e.value(value) for value in op.operands]
         wide = compute_type(e, t)
-        if write == "@fma" and element(t) == "half" and e.target.half != "arithmetic":
+        if write in ("@fma", "@fmuladd") and element(t) == "half" and e.target.half != "arithmetic":
             wide = like(t, "float")
         if wide != t:
             texts = [extend(e, text, t, wide) for text in texts]
@@ -218,7 +218,7 @@ def _float(write: str) -> Handler:
 
 def _number(relation: str, base: str) -> Handler:
     """maxnumf and minnumf. LLVM would call fmaxf for each half, even where float is computed in: compare and select instead."""
-    native = _float(base)
+    native = float_handler(base)
 
     def emit(e: Emitter, op: Operation) -> None:
         t = e.type(op.results[0].type)
@@ -428,13 +428,13 @@ HANDLERS: dict[type[Operation], Handler] = {
     arith.CmpiOp: cmpi,
     arith.CmpfOp: cmpf,
     arith.SelectOp: select,
-    arith.AddfOp: _float("fadd"),
-    arith.SubfOp: _float("fsub"),
-    arith.MulfOp: _float("fmul"),
-    arith.DivfOp: _float("fdiv"),
+    arith.AddfOp: float_handler("fadd"),
+    arith.SubfOp: float_handler("fsub"),
+    arith.MulfOp: float_handler("fmul"),
+    arith.DivfOp: float_handler("fdiv"),
     arith.NegfOp: negf,
-    arith.MaximumfOp: _float("@maximum"),
-    arith.MinimumfOp: _float("@minimum"),
+    arith.MaximumfOp: float_handler("@maximum"),
+    arith.MinimumfOp: float_handler("@minimum"),
     arith.MaxnumfOp: _number("ogt", "@maxnum"),
     arith.MinnumfOp: _number("olt", "@minnum"),
     arith.BitcastOp: bitcast,
@@ -448,15 +448,15 @@ HANDLERS: dict[type[Operation], Handler] = {
     arith.TruncIOp: _cast("trunc"),
     arith.ExtSIOp: _cast("sext"),
     arith.ExtUIOp: _cast("zext"),
-    math.FmaOp: _float("@fma"),
-    math.SqrtOp: _float("@sqrt"),
-    math.FloorOp: _float("@floor"),
-    math.CeilOp: _float("@ceil"),
-    math.TruncOp: _float("@trunc"),
-    math.RoundOp: _float("@round"),
-    math.RoundEvenOp: _float("@roundeven"),
-    math.AbsFOp: _float("@fabs"),
-    math.CopySignOp: _float("@copysign"),
+    math.FmaOp: float_handler("@fma"),
+    math.SqrtOp: float_handler("@sqrt"),
+    math.FloorOp: float_handler("@floor"),
+    math.CeilOp: float_handler("@ceil"),
+    math.TruncOp: float_handler("@trunc"),
+    math.RoundOp: float_handler("@round"),
+    math.RoundEvenOp: float_handler("@roundeven"),
+    math.AbsFOp: float_handler("@fabs"),
+    math.CopySignOp: float_handler("@copysign"),
     math.AbsIOp: _integer_unary("abs", "false"),
     math.CtPopOp: _integer_unary("ctpop"),
     math.CountLeadingZerosOp: _integer_unary("ctlz", "false"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from xdsl.dialects import math, vector
+from xdsl.dialects import vector
 from xdsl.dialects.builtin import DYNAMIC_INDEX
 from xdsl.ir import Operation, SSAValue
 
-from .arith import HANDLERS as ARITH
-from .arith import bitcast, compute_type, element, extend, flags, like, splat, truncate
+from .arith import bitcast, compute_type, element, extend, flags, float_handler, like, splat, truncate
 from .emitter import Emitter, Handler, mangled
 from .memory import alignment, hints
 from .types import memory_type, static_values, vector_constant
@@ -194,6 +193,7 @@ HANDLERS: dict[type[Operation], Handler] = {
     vector.InsertOp: insert,
     vector.ReductionOp: reduction,
     vector.CreateMaskOp: create_mask,
-    vector.FMAOp: ARITH[math.FmaOp],
+    # One rounding where the processor has such an instruction, else two: sums of products need speed, not a libm's fma for each.
+    vector.FMAOp: float_handler("@fmuladd"),
     vector.BitcastOp: bitcast,
 }

@@ -66,6 +66,7 @@ class Contraction:
         self.block = block or cast(int, self.rhs.dims[-2])
         self.width = width or cast(int, self.rhs.dims[-1])
         self.vectors = self.width // self.tiling.lanes
+        self.rows = rows_beside(rows, self.vectors)
 
     def emit(self) -> None:
         if 0 in self.out.dims:
@@ -187,12 +188,12 @@ class Contraction:
 
     def _row_tile_count(self, m: Size) -> tuple[Size, int]:
         """(how many register tiles cover m rows, rows of one)."""
-        rows = best_rows(m, self.tiling.rows) if isinstance(m, int) else self.tiling.rows
+        rows = best_rows(m, self.rows) if isinstance(m, int) else self.rows
         return self.k.ceildiv(m, rows), rows
 
     def _row_tiles(self, m: Size, lower: Size, upper: Size, tile: Callable[[int, Size], None]) -> None:
         """The register tiles from `lower` to `upper` of those that cover m rows."""
-        k, most = self.k, self.tiling.rows
+        k, most = self.k, self.rows
         if isinstance(m, int):
             count, rows = self._row_tile_count(m)
             if count == 1:
@@ -225,7 +226,7 @@ class Contraction:
         d = [AffineExpr.dimension(x) for x in range(9)]
         # (n, cb, kh, kw, c, oh, ow, place in the tile y, x) -> lhs[n, cb, (oh+y)*sh + kh*dh, (ow+x)*sw + kw*dw, c]
         a_map = AffineMap(9, 0, (d[0], d[1], (d[5] + d[7]) * sh + d[2] * dh, (d[6] + d[8]) * sw + d[3] * dw, d[4]))
-        most = self.tiling.rows
+        most = self.rows
         a = k.view(self.lhs, a_map, range(9), [batch, channel_blocks, taps_h, taps_w, self.lhs.dims[4], height, width, most, most])
         b = k.view(self.rhs, AffineMap.identity(6), range(6), self.rhs.dims)
         outs = self._result_views(5, [1, 2, 3, 4])
@@ -297,7 +298,7 @@ class Contraction:
         k = self.k
         if not height or not width:
             return _Plane(0, 0, (0, ()), lambda lower, upper, tile: None)
-        th, tw = best_plane(height, width, self.tiling.rows)
+        th, tw = best_plane(height, width, self.rows)
         down, across = -(-height // th), -(-width // tw)
 
         def starts(extent: int, step: int, lower: Size, upper: Size, body: Callable[[Size], None]) -> None:
@@ -432,6 +433,12 @@ def _product(sizes: Sequence[Size]) -> Factors:
     for size in sizes:
         total = times(total, factors(size))
     return total
+
+
+def rows_beside(most: int, vectors: int) -> int:
+    """Rows of a register tile of so many vectors, which takes no more registers than `most` rows of two: a block of 16 channels is four
+    vectors on narrow machines."""
+    return max(1, min(most, 2 * most // vectors)) if vectors else most
 
 
 def best_rows(m: int, most: int) -> int:

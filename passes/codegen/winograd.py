@@ -220,7 +220,7 @@ class Winograd(Contraction):
                     where = [k.begin, place, k.const(block), k.index(row), k.const(0), k.const(i), k.const(offset * self.lanes)]
                     self._put(acc[i * vectors + j], self.products.memref, where)
 
-        rows = best_rows(self.tiles, self.tiling.rows)
+        rows = best_rows(self.tiles, self.rows)
         k.loop(0, -(-self.tiles // rows), 1, lambda t: tile(rows, k.minimum(k.mul(t, rows), self.tiles - rows)))
 
     # -- results

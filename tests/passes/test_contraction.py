@@ -14,7 +14,7 @@ onnx = pytest.importorskip("onnx")
 import intaglio  # noqa: E402
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from intaglio.passes.codegen.contraction import best_plane, best_rows  # noqa: E402
+from intaglio.passes.codegen.contraction import best_plane, best_rows, rows_beside  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
 TYPES: dict[str, tuple[Any, float]] = {
@@ -170,3 +170,15 @@ def test_one_reduced_element_under_open_batches() -> None:
     """Where the batches must be found to be equal or 1 only at run time, the reduced dimension is padded nonetheless."""
     a, b = draw((2, 3, 1), seed=1), draw((2, 1, 4), seed=2)
     check(session(["p", "m", "k"], ["q", "k", "n"]).run(None, {"a": a, "b": b})[0], a, b)
+
+
+def test_tiles_of_more_vectors_have_fewer_rows() -> None:
+    assert [rows_beside(14, vectors) for vectors in (0, 1, 2)] == [14, 14, 14]
+    assert [rows_beside(12, 4), rows_beside(4, 4), rows_beside(4, 20)] == [6, 2, 1]
+
+
+def test_sums_of_products_call_no_library_where_nothing_is_fused() -> None:
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (9, 9)) for name in ("a", "b", "y")]
+    graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["y"])], "product", values[:2], values[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10)
+    assert b"fmaf" not in intaglio.compile(model, cpu="x86-64", opt_level=1).core.object
