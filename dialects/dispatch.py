@@ -329,17 +329,18 @@ class ContractOp(IRDLOperation):
     kind "planar": a convolution of k axes in G groups on ONNX's layout: lhs [n, C, s1, D1, .., sk, Dk] (padding applied, position p of
     axis i at phase p mod si, place p div si), rhs [G, T, t1, .., tk, C/G, r] (T tiles of r filters cover those of a group, the last tile
     overlaps the one before), result [n, M, O1, .., Ok].
+    kind "planar_depthwise": lhs [n, C, H, W] (padding not applied), rhs [C, kh, kw], result [n, C, OH, OW].
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
     as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
     window: strides and dilations [sh, sw, dh, dw]; of kind "winograd" [m, tiles in a block, padding above, padding on the left]; of
-    kind "depthwise" the padding [top, left] behind strides and dilations; of kind "planar" strides and dilations of all axes, then 1 where
-    the filters of the groups alternate in the result, else 0.
+    both depthwise kinds the padding [top, left] behind strides and dilations; of kind "planar" strides and dilations of all axes, then
+    1 where the filters of the groups alternate in the result, else 0.
     The region maps the accumulator and one element of each extra (indexed by `extra_maps` over the result's dimensions) to the element
     stored. products: of a convolution, how many products make the channels of one place, padding not counted; for profiles.
     """
 
     name = "dispatch.contract"
-    KINDS: ClassVar = ("matmul", "conv", "winograd", "depthwise", "planar")
+    KINDS: ClassVar = ("matmul", "conv", "winograd", "depthwise", "planar", "planar_depthwise")
     kind = prop_def(StringAttr)
     window = prop_def(DenseArrayBase[I64])
     batch = prop_def(IntegerAttr)

@@ -22,10 +22,19 @@ from .fill import emit_fill
 from .kernel import Buffer, KernelBuilder, Units, flat_type
 from .nest import Nest
 from .planar import Planar
+from .planar_depthwise import PlanarDepthwise
 from .winograd import Winograd
 
 DEFAULT_LANES = 16
 DEFAULT_ROWS = 14
+
+STRATEGIES: dict[str, type[Contraction]] = {
+    "winograd": Winograd,
+    "depthwise": Depthwise,
+    "planar": Planar,
+    "planar_depthwise": PlanarDepthwise,
+}
+"""How contractions are emitted by their kind; others are by the one for all."""
 
 
 class LowerExecutables(ModulePass):
@@ -107,8 +116,7 @@ def _emit(k: KernelBuilder, body: Block, buffers: dict[SSAValue, Buffer], lanes:
         return
     (first, *_) = work
     if isinstance(first, dispatch.ContractOp):
-        strategy = {"winograd": Winograd, "depthwise": Depthwise, "planar": Planar}.get(first.kind.data, Contraction)
-        strategy(k, first, buffers, rows, lanes).emit()
+        STRATEGIES.get(first.kind.data, Contraction)(k, first, buffers, rows, lanes).emit()
         return
     Nest(k, _group(cast("list[Operation]", work)), buffers, lanes).emit()
 

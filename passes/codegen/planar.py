@@ -38,7 +38,7 @@ class Pixels:
 
 def pixels_of_tile(height: int, width: int, lanes: int, vectors: int) -> Pixels:
     """How to cover a plane by tiles of at most so many vectors of at most so many lanes."""
-    lanes = _best_lanes(width, lanes)
+    lanes = best_lanes(width, lanes)
     row = -(-width // lanes)
     if row < vectors:
         most = min(vectors // row, height)
@@ -49,7 +49,7 @@ def pixels_of_tile(height: int, width: int, lanes: int, vectors: int) -> Pixels:
     return Pixels(lanes, 1, across, row % across, width if width < lanes else 0)
 
 
-def _best_lanes(width: int, most: int) -> int:
+def best_lanes(width: int, most: int) -> int:
     """Lanes of a vector: whole vectors, unless shorter ones leave far fewer lanes of a row unused."""
     choices = [most >> shift for shift in range(3) if most >> shift >= 4] or [most]
     return min(choices, key=lambda n: -(-width // n) * n * NARROW ** math.log2(most / n))

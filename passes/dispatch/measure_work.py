@@ -125,7 +125,7 @@ class _Executable:
     def _products(self, op: dispatch.ContractOp) -> Size:
         result, lhs, rhs = (self.sizes(dims_of(v)) for v in (op.result, op.lhs, op.rhs))
         if op.products is not None:  # a convolution's, without the padding of channels
-            plane = result[2:] if op.kind.data == "planar" else result[2:4]
+            plane = result[2:] if op.kind.data.startswith("planar") else result[2:4]
             return self.host.product([2, op.products.value.data, result[0], *plane])
         if op.kind.data == "conv":
             return self.host.product([2, *result, *rhs[1:5]])

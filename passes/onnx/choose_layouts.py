@@ -38,8 +38,8 @@ _ZERO_SAFE: tuple[type[OnnxOp], ...] = (
 )  # fmt: skip
 """Elementwise operators that keep finite padding lanes finite."""
 
-_LEADING = (conv.ConvOp, pooling.MaxPoolOp, pooling.AveragePoolOp, pooling.GlobalAveragePoolOp, reduction.ReduceMeanOp)
-"""Operators for which a tensor is worth packing."""
+_LEADING = (pooling.MaxPoolOp, pooling.AveragePoolOp, pooling.GlobalAveragePoolOp, reduction.ReduceMeanOp)
+"""Operators beside convolutions for which a tensor is worth packing."""
 
 
 class ChooseLayouts(OnnxPass):
@@ -124,7 +124,7 @@ class _Chooser:
         depthwise = group == channels == filters[0] and group > 1
         if not _all_ints(pads) or (group != 1 and not depthwise) or 0 in filters:
             return None
-        if not depthwise and self._stands_alone(op, filters):
+        if self._stands_alone(op, depthwise, filters):
             return None
         small = channels if channels <= 4 else BLOCK
         source = self.get(op.x, BLOCK if depthwise or op.x in self.blocked else small)
@@ -135,10 +135,12 @@ class _Chooser:
         properties["depthwise"] = IntegerAttr(int(depthwise), i64)
         return self.insert(blocked.ConvOp, [source, op.w, op.b if op.b is not None else [], scale if scale is not None else []], properties)
 
-    def _stands_alone(self, op: conv.ConvOp, filters: Shape) -> bool:
-        """Whether nothing around a dense convolution is blocked: then it runs as fast on ONNX's own layout, and nothing is packed, if rows
-        of its result fill vectors. Those of 3x3 taps are left for Winograd's algorithm, planes of open size for kernels that take them."""
+    def _stands_alone(self, op: conv.ConvOp, depthwise: bool, filters: Shape) -> bool:
+        """Whether nothing around a convolution is blocked: then it runs as fast on ONNX's own layout, and nothing is packed, if rows of
+        its result fill vectors. Those of 3x3 taps are left for Winograd's algorithm, planes of open size for kernels that take them."""
         windows = op.windows(self.shapes)
+        if depthwise:
+            return op.x not in self.blocked and _all_ints((*self.shapes.of(op.x)[2:], *windows.output)) and not self._goes_on(op.y)
         winograd = filters[2:] == (3, 3) and (*windows.strides, *windows.dilations) == (1, 1, 1, 1)
         if op.x in self.blocked or winograd or not _all_ints((*self.shapes.of(op.x)[2:], *windows.output)):
             return False
@@ -151,9 +153,10 @@ class _Chooser:
         pending, seen = [value], {value}
         while pending:
             for user in (use.operation for use in pending.pop().uses):
-                if isinstance(user, _LEADING):
+                depthwise = isinstance(user, conv.ConvOp) and user.attr("group") == self.shapes.of(user.x)[1]
+                if isinstance(user, _LEADING) or (isinstance(user, conv.ConvOp) and user.attr("group") == 1):
                     return True
-                if isinstance(user, (*_ZERO_SAFE, slicing.ConcatOp, slicing.SplitOp, image.ResizeOp)):
+                if depthwise or isinstance(user, (*_ZERO_SAFE, slicing.ConcatOp, slicing.SplitOp, image.ResizeOp)):
                     pending += [r for r in user.results if r not in seen]
                     seen.update(user.results)
         return False

@@ -11,7 +11,7 @@ from ...dialects.onnx.windows import Windows
 from ..scalar import INDEX
 from .builder import Lowering, Tensor, element_type
 from .contraction import ACCUMULATORS
-from .planar import is_planar, planar
+from .planar import is_planar, is_planar_depthwise, planar, planar_depthwise
 from .registry import lower
 from .windows import padded
 
@@ -23,6 +23,8 @@ def lower_conv(b: Lowering, op: ConvOp, x: Tensor, w: Tensor, bias: Tensor | Non
     shape = b.shapes.of(op.y)
     type = element_type(op.y)
     accumulator = ACCUMULATORS[type.name]
+    if is_planar_depthwise(x, w, windows, op.attr("group"), shape):
+        return add_bias(b, planar_depthwise(b, x, w, windows, shape), bias, type)
     if is_planar(x, w, windows, shape):
         return add_bias(b, planar(b, x, w, windows, op.attr("group"), shape), bias, type)
     total = convolve(b, padded(b, op, x, windows, 0), w, windows, op.attr("group"), shape, accumulator)

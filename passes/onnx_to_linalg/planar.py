@@ -13,12 +13,16 @@ from ...dialects import dispatch
 from ...dialects.onnx.dims import Shape
 from ...dialects.onnx.windows import Windows
 from ..codegen.contraction import best_rows
+from ..codegen.planar_depthwise import STRIDES
 from ..scalar import FLOAT, INDEX
 from .builder import Lowering, Tensor
 from .contraction import weight_id
 from .windows import within
 
 DEFAULT_ROWS = 14
+
+MOST_TAPS = 49
+"""Taps of a depthwise filter that its strategy writes out."""
 
 
 def is_planar(x: Tensor, w: Tensor, windows: Windows, shape: Shape) -> bool:
@@ -38,6 +42,23 @@ def planar(b: Lowering, x: Tensor, w: Tensor, windows: Windows, group: int, shap
     contract = dispatch.ContractOp(
         "planar", _by_phases(b, x, windows).value, packed.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=window
     )
+    contract.properties["products"] = IntegerAttr(math.prod(w.shape), i64)  # type: ignore[type-var]  # of constants
+    b.emit(contract)
+    return Tensor(b, contract.result, tuple(shape), FLOAT)
+
+
+def is_planar_depthwise(x: Tensor, w: Tensor, windows: Windows, group: int, shape: Shape) -> bool:
+    """Whether it is a depthwise convolution that its own strategy takes (codegen/planar_depthwise.py)."""
+    if not is_planar(x, w, windows, shape) or x.rank != 4 or not group == x.shape[1] == w.shape[0]:
+        return False
+    return windows.strides[1] in STRIDES and math.prod(_known(windows.kernel)) <= MOST_TAPS
+
+
+def planar_depthwise(b: Lowering, x: Tensor, w: Tensor, windows: Windows, shape: Shape) -> Tensor:
+    """The convolution of each channel of x (n, C, H, W) with its own filter of w (C, 1, kh, kw), constant."""
+    filters = b.reshape(w, (w.shape[0], *w.shape[2:]))
+    window = (*windows.strides, *windows.dilations, *_known(windows.pads_begin))
+    contract = dispatch.ContractOp("planar_depthwise", x.value, filters.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=window)
     contract.properties["products"] = IntegerAttr(math.prod(w.shape), i64)  # type: ignore[type-var]  # of constants
     b.emit(contract)
     return Tensor(b, contract.result, tuple(shape), FLOAT)

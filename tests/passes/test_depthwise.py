@@ -18,12 +18,17 @@ from onnx.reference import ReferenceEvaluator  # noqa: E402
 Pair = tuple[int, int]
 
 
-def model(channels: int, plane: Any, kernel: Pair, batch: int | str = 1, bias: bool = True, **window: Any) -> onnx.ModelProto:
+def model(
+    channels: int, plane: Any, kernel: Pair, batch: int | str = 1, bias: bool = True, blocked: bool = False, **window: Any
+) -> onnx.ModelProto:
+    """blocked: a pool, which is worth blocks of channels, follows; alone, the convolution stays on ONNX's own layout."""
     draw = np.random.default_rng(0)
     arrays = {"w": draw.uniform(-1, 1, (channels, 1, *kernel)), "b": draw.uniform(-1, 1, channels)}
     weights = [numpy_helper.from_array(arrays[n].astype(np.float32), n) for n in ("w", "b")[: 1 + bias]]
     conv = helper.make_node("Conv", ["x", "w", "b"][: 2 + bias], ["c"], group=channels, **window)
-    nodes = [conv, helper.make_node("Sigmoid", ["c"], ["s"]), helper.make_node("Mul", ["c", "s"], ["y"])]
+    nodes = [conv, helper.make_node("Sigmoid", ["c"], ["s"]), helper.make_node("Mul", ["c", "s"], ["m" if blocked else "y"])]
+    if blocked:
+        nodes.append(helper.make_node("MaxPool", ["m"], ["y"], kernel_shape=[1, 1]))
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, channels, *plane])
     graph = helper.make_graph(nodes, "g", [x], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
@@ -41,17 +46,20 @@ CASES: dict[str, dict[str, Any]] = {
     "padding of whole tiles": {"plane": (5, 60), "kernel": (3, 3), "pads": [1, 9, 1, 30]},
     "a long row of taps": {"plane": (5, 60), "kernel": (3, 15), "pads": [1, 7, 1, 7]},
     "more taps than are unrolled": {"plane": (2, 60), "kernel": (1, 17), "pads": [0, 8, 0, 8]},
+    "rows of many tiles": {"plane": (5, 300), "kernel": (3, 3), "pads": [1, 1, 1, 1]},
+    "rows of many tiles, stride": {"plane": (6, 521), "kernel": (3, 3), "strides": [2, 2], "pads": [1, 1, 1, 1]},
     "open plane": {"plane": ("h", "w"), "kernel": (3, 3), "pads": [1, 1, 1, 1], "size": (9, 21)},
 }
 
 
+@pytest.mark.parametrize("blocked", [True, False], ids=["blocked", "planar"])
 @pytest.mark.parametrize("cpu", ["host", "x86-64-v3", "x86-64"])
 @pytest.mark.parametrize("case", CASES)
-def test_as_the_reference_says(case: str, cpu: str) -> None:
+def test_as_the_reference_says(case: str, cpu: str, blocked: bool) -> None:
     given = dict(CASES[case])
     plane = given.pop("size", given["plane"])
     for channels in (40,) if cpu == "host" else (16,):
-        built = model(channels, **given)
+        built = model(channels, blocked=blocked, **given)
         x = np.random.default_rng(1).uniform(-1, 1, (2 if given.get("batch") else 1, channels, *plane)).astype(np.float32)
         (wanted,) = ReferenceEvaluator(built).run(None, {"x": x})
         (found,) = intaglio.compile(built, cpu=cpu, opt_level=0).session().run(None, {"x": x})
@@ -59,9 +67,11 @@ def test_as_the_reference_says(case: str, cpu: str) -> None:
 
 
 def test_it_is_one_dispatch_with_its_epilogue() -> None:
-    text = level_text(model(32, (14, 14), (3, 3), pads=[1, 1, 1, 1]).SerializeToString(), Options(), "dispatch")
-    assert text.count("dispatch.call") == 3  # pack, convolve, unpack
-    assert 'kind = "depthwise"' in text and "window = array<i64: 1, 1, 1, 1, 1, 1>" in text
+    built = [model(32, (14, 14), (3, 3), pads=[1, 1, 1, 1], blocked=blocked) for blocked in (True, False)]
+    blocked, planar = (level_text(one.SerializeToString(), Options(), "dispatch") for one in built)
+    assert blocked.count("dispatch.call") == 4  # pack, convolve, pool, unpack
+    assert 'kind = "depthwise"' in blocked and "window = array<i64: 1, 1, 1, 1, 1, 1>" in blocked
+    assert planar.count("dispatch.call") == 1 and 'kind = "planar_depthwise"' in planar
 
 
 def test_a_plane_of_nothing() -> None:
