@@ -330,17 +330,20 @@ class ContractOp(IRDLOperation):
     axis i at phase p mod si, place p div si), rhs [G, T, t1, .., tk, C/G, r] (T tiles of r filters cover those of a group, the last tile
     overlaps the one before), result [n, M, O1, .., Ok].
     kind "planar_depthwise": lhs [n, C, H, W] (padding not applied), rhs [C, kh, kw], result [n, C, OH, OW].
+    kind "attention": softmax(score) values, of lhs (queries) [batch.., M, K], rhs (keys, turned) [batch.., N/w, K/c, c, w] and values
+    [batch.., N, F], result [batch.., M, F]. The region and `extra_maps` are of the scores (batch.., M, N), not of the result.
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
     as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
     window: strides and dilations [sh, sw, dh, dw]; of kind "winograd" [m, tiles in a block, padding above, padding on the left]; of
     both depthwise kinds the padding [top, left] behind strides and dilations; of kind "planar" strides and dilations of all axes, then
-    1 where the filters of the groups alternate in the result, else 0.
+    1 where the filters of the groups alternate in the result, else 0; of kind "attention" [0] where rows without any score but
+    minus infinity give NaN, [1] where zeros, [2] where rows of NaN give zeros, too.
     The region maps the accumulator and one element of each extra (indexed by `extra_maps` over the result's dimensions) to the element
     stored. products: of a convolution, how many products make the channels of one place, padding not counted; for profiles.
     """
 
     name = "dispatch.contract"
-    KINDS: ClassVar = ("matmul", "conv", "winograd", "depthwise", "planar", "planar_depthwise")
+    KINDS: ClassVar = ("matmul", "conv", "winograd", "depthwise", "planar", "planar_depthwise", "attention")
     kind = prop_def(StringAttr)
     window = prop_def(DenseArrayBase[I64])
     batch = prop_def(IntegerAttr)
@@ -350,6 +353,7 @@ class ContractOp(IRDLOperation):
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
     extras = var_operand_def(TensorType)
+    values = opt_operand_def(TensorType)
     result_dims = var_operand_def(IndexType)
     result = result_def(TensorType)
     scratch = var_result_def(TensorType)
@@ -372,13 +376,14 @@ class ContractOp(IRDLOperation):
         epilogue: Region | None = None,
         accumulator: Attribute | None = None,
         scratch: Sequence[Attribute] = (),
+        values: SSAValue | None = None,
     ) -> None:
         if epilogue is None:
             block = Block(arg_types=[accumulator or result_type.element_type])
             block.add_op(YieldOp(block.args[0]))
             epilogue = Region(block)
         super().__init__(
-            operands=[lhs, rhs, list(extras), list(result_dims)],
+            operands=[lhs, rhs, list(extras), [] if values is None else [values], list(result_dims)],
             properties={
                 "kind": StringAttr(kind),
                 "window": DenseArrayBase.from_list(i64, list(window)),
@@ -398,6 +403,8 @@ class ContractOp(IRDLOperation):
             raise VerifyException("an epilogue takes the accumulator and one element of each extra")
         if len(self.scratch) != (2 if self.kind.data == "winograd" else 0):
             raise VerifyException("a contraction by Winograd's algorithm has two scratch results, any other none")
+        if (self.values is not None) != (self.kind.data == "attention"):
+            raise VerifyException("attention has values, any other contraction none")
         _verify_dims([self.result.type], self.result_dims)
 
 

@@ -13,7 +13,7 @@ from typing import cast
 
 from xdsl.dialects import arith, memref, vector
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FixedBitwidthType, FloatAttr, UnitAttr, VectorType
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ...dialects.dispatch import ContractOp
@@ -327,10 +327,14 @@ class Contraction:
         lhs: Callable[[int, Sequence[SSAValue], SSAValue], SSAValue],
         rhs: Callable[[int, Sequence[SSAValue], SSAValue], SSAValue],
         rest: Size = 0,
+        start: Sequence[SSAValue] = (),
+        block: int = 0,
     ) -> list[SSAValue]:
-        """rows x vectors accumulators over all taps and the reduction block; then over `rest` elements of the block after the last."""
+        """rows x vectors accumulators over all taps and the reduction block; then over `rest` elements of the block after the last.
+
+        start: what they begin with if not zeros; block: the block's elements if not the contraction's own.
+        """
         k = self.k
-        zero = self._zero()
 
         def step(at: Sequence[SSAValue], c: SSAValue, acc: Sequence[SSAValue]) -> list[SSAValue]:
             b = [rhs(j, at, c) for j in range(vectors)]
@@ -345,9 +349,9 @@ class Contraction:
                 if taps[depth] == 1:
                     return nest(depth + 1, [*at, k.const(0)], acc)
                 return k.loop(0, taps[depth], 1, lambda t, *c: nest(depth + 1, [*at, t], c), acc, no_unroll=UnitAttr())
-            return k.loop(0, self.block, 1, lambda c, *inner: step(at, c, inner), acc, **unroll(UNROLL))
+            return k.loop(0, block or self.block, 1, lambda c, *inner: step(at, c, inner), acc, **unroll(UNROLL))
 
-        whole = nest(0, [], [zero] * (rows * vectors))
+        whole = nest(0, [], start or [self._zero()] * (rows * vectors))
         if rest == 0:
             return whole
         after = k.index(taps[0])
@@ -407,19 +411,22 @@ class Contraction:
         block = self.op.epilogue.block
         mapping: dict[SSAValue, SSAValue] = {block.args[0]: acc}
         for argument, view in zip(block.args[1:], extras, strict=True):
-            if view.strides[-1] == (0, ()):
-                mapping[argument] = broadcast(k, k.emit(memref.LoadOp.get(view.memref, at)), lanes)
-            elif mask is None:
-                mapping[argument] = k.emit(vector.LoadOp(view.memref, at, widen(argument.type, lanes)))
-            else:
-                passthrough = broadcast(k, self._scalar_zero(argument.type), lanes)
-                mapping[argument] = k.emit(vector.MaskedLoadOp(view.memref, at, mask, passthrough))
+            mapping[argument] = self._extra(view, at, argument.type, mask)
         (value,) = clone_body(k, block, mapping, indices=[], tensors={}, width=lanes)
         value = broadcast(k, value, lanes)
         if mask is None:
             k.emit(vector.StoreOp(value, out.memref, at))
         else:
             k.emit(vector.MaskedStoreOp(out.memref, at, mask, value))
+
+    def _extra(self, view: View, at: list[SSAValue], type: Attribute, mask: SSAValue | None) -> SSAValue:
+        """A vector of an epilogue's operand, or one element of it in every lane."""
+        k, lanes = self.k, self.tiling.lanes
+        if view.strides[-1] == (0, ()):
+            return broadcast(k, k.emit(memref.LoadOp.get(view.memref, at)), lanes)
+        if mask is None:
+            return k.emit(vector.LoadOp(view.memref, at, widen(type, lanes)))
+        return k.emit(vector.MaskedLoadOp(view.memref, at, mask, broadcast(k, self._scalar_zero(type), lanes)))
 
     def _scalar_zero(self, type: object) -> SSAValue:
         from xdsl.dialects.builtin import AnyFloat, IntegerAttr

@@ -15,6 +15,7 @@ from ...dialects import dispatch
 from ..dispatch.form_dispatches import EXECUTABLE
 from ..dispatch.groups import Group, space_of
 from ..dispatch.structure import Size, dims_of
+from .attention import Attention
 from .contraction import Contraction
 from .depthwise import Depthwise
 from .expand_math import expand_math
@@ -32,6 +33,7 @@ STRATEGIES: dict[str, type[Contraction]] = {
     "winograd": Winograd,
     "depthwise": Depthwise,
     "planar": Planar,
+    "attention": Attention,
     "planar_depthwise": PlanarDepthwise,
 }
 """How contractions are emitted by their kind; others are by the one for all."""

@@ -23,7 +23,7 @@ class FuseEpilogue(ModulePass):
     name = "fuse-epilogue"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for contract in [o for o in op.walk() if isinstance(o, dispatch.ContractOp)]:
+        for contract in [o for o in op.walk() if isinstance(o, dispatch.ContractOp) and o.kind.data != "attention"]:
             current: dispatch.ContractOp | None = contract
             while current is not None:
                 current = _fuse_next(current)

@@ -119,7 +119,8 @@ class _Executable:
             if isinstance(op, linalg.GenericOp) and (work := _work(op.body.block)):
                 counts.append(self.host.product([work, *self.sizes(extents_of(op))]))
             elif isinstance(op, dispatch.ContractOp):
-                counts += [self._products(op), self.host.product([_work(op.epilogue.block), *self.sizes(dims_of(op.result))])]
+                shape = dims_of(op.result) if op.values is None else (*dims_of(op.result)[:-1], dims_of(op.values)[-2])
+                counts += [self._products(op), self.host.product([_work(op.epilogue.block), *self.sizes(shape)])]
         return self.host.sum(counts)
 
     def _products(self, op: dispatch.ContractOp) -> Size:
@@ -127,6 +128,9 @@ class _Executable:
         if op.products is not None:  # a convolution's, without the padding of channels
             plane = result[2:] if op.kind.data.startswith("planar") else result[2:4]
             return self.host.product([2, op.products.value.data, result[0], *plane])
+        if op.values is not None:
+            keys = self.sizes(dims_of(op.values))[-2]
+            return self.host.sum([self.host.product([2, *result[:-1], keys, last]) for last in (lhs[-1], result[-1])])
         if op.kind.data == "conv":
             return self.host.product([2, *result, *rhs[1:5]])
         packed = op.layout.get_values()[0]

@@ -8,9 +8,9 @@ from ...dialects.kernel import Array, Out, cast, exp, kernel, rsqrt
 from ...dialects.onnx import attention as ops
 from ...dialects.onnx.dims import Dim, floordiv
 from ...dialects.onnx.types import BY_NUMBER, ElementType
-from ..scalar import BOOL, DOUBLE, INDEX, INT64, Scalar
+from ..scalar import BOOL, DOUBLE, FLOAT, INDEX, INT64, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor, element_type
-from .contraction import ACCUMULATORS, matmul
+from .contraction import ACCUMULATORS, attend, attends, matmul
 from .reduction import MAX, SUM, fold
 from .registry import lower
 
@@ -33,23 +33,77 @@ def attention(
     keys = _with_past(b, _heads(b, k, h.kv_heads), past_key)
     values = _with_past(b, _heads(b, v, h.kv_heads), past_value)
     queries = _scaled(b, op, _heads(b, q, h.query_heads), h.head_size, wide)
-    rows = b.reshape(queries, (h.batch, h.kv_heads, group * h.queries, h.head_size))
     turned = b.compute((h.batch, h.kv_heads, h.head_size, h.total), wide, lambda n, a, e, j: b.s.cast(keys[(n, a, j, e)], wide))
-    scores = b.reshape(matmul(b, rows, turned), (h.batch, h.query_heads, h.queries, h.total))
-    capped = _softcapped(b, scores, op.attr("softcap"))
-    biased = _masked(b, op, capped, h, mask, None if past_key is None else past_key.shape[2], valid)
-    probabilities = _softmax(b, biased, guarded=biased is not capped)
-    weights = b.reshape(probabilities, (h.batch, h.kv_heads, group * h.queries, h.total))
-    result = b.reshape(matmul(b, weights, b.cast(values, wide)), (h.batch, h.query_heads, h.queries, h.value_size))
+    past = None if past_key is None else past_key.shape[2]
+    result, shown = None, None
+    if op.qk_matmul_output is None:
+        result = _at_once(b, op, h, queries, turned, b.cast(values, wide), mask, past, valid)
+    if result is None:
+        rows = b.reshape(queries, (h.batch, h.kv_heads, group * h.queries, h.head_size))
+        scores = b.reshape(matmul(b, rows, turned), (h.batch, h.query_heads, h.queries, h.total))
+        capped = _softcapped(b, scores, op.attr("softcap"))
+        biased = _masked(b, op, capped, h, mask, past, valid)
+        probabilities = softmax(b, biased, guarded=biased is not capped)
+        weights = b.reshape(probabilities, (h.batch, h.kv_heads, group * h.queries, h.total))
+        result = b.reshape(matmul(b, weights, b.cast(values, wide)), (h.batch, h.query_heads, h.queries, h.value_size))
+        shown = (scores, capped, biased, probabilities)[op.attr("qk_matmul_output_mode")]
     if q.rank == 3:
         result = b.reshape(b.transpose(result, (0, 2, 1, 3)), b.shapes.of(op.y))
-    shown = (scores, capped, biased, probabilities)[op.attr("qk_matmul_output_mode")]
     return (
         b.cast(result, q.type),
         keys if op.present_key is not None else None,
         values if op.present_value is not None else None,
-        b.cast(shown, q.type) if op.qk_matmul_output is not None else None,
+        b.cast(shown, q.type) if shown is not None and op.qk_matmul_output is not None else None,
     )
+
+
+def _at_once(
+    b: Lowering,
+    op: ops.AttentionOp,
+    h: ops.Heads,
+    q: Tensor,
+    turned: Tensor,
+    values: Tensor,
+    mask: Tensor | None,
+    past: Dim | None,
+    valid: Tensor | None,
+) -> Tensor | None:
+    """The result by one contraction, if sizes and types allow: query heads that share a key head are one more axis of the batch."""
+    group = floordiv(h.query_heads, h.kv_heads)
+    shared = group != 1
+    if shared:
+        q = b.reshape(q, (h.batch, h.kv_heads, group, h.queries, h.head_size))
+        turned, values = (b.reshape(x, (*x.shape[:2], 1, *x.shape[2:])) for x in (turned, values))
+    if not attends(q, turned, values):
+        return None
+    bias = _bias(b, op, h, mask, past, valid)
+    guarded = bias is not None
+    if bias is not None and shared:
+        heads = (1, 1) if bias.shape[1] == 1 else (h.kv_heads, group)
+        bias = b.reshape(bias, (bias.shape[0], *heads, *bias.shape[2:]))
+    bound = op.attr("softcap")
+
+    def score(s: ScalarBuilder, product: Scalar, *added: Scalar) -> Scalar:
+        capped = s.tanh(product / bound) * bound if bound else product
+        return capped + added[0] if added else capped
+
+    result = attend(b, q, turned, values, bias, score, zeros=int(guarded))
+    return b.reshape(result, (h.batch, h.query_heads, h.queries, h.value_size))
+
+
+def _bias(b: Lowering, op: ops.AttentionOp, h: ops.Heads, mask: Tensor | None, past: Dim | None, valid: Tensor | None) -> Tensor | None:
+    """What is added to scores (batch, heads, queries, keys), axes on which nothing depends being 1; None for nothing."""
+    placed = op.attr("is_causal") or op.attr("left_window_size") >= 0 or op.attr("right_window_size") >= 0
+    if mask is None and valid is None and not placed:
+        return None
+    own = (1, 1, 1, h.total) if mask is None else (*((1,) * (4 - mask.rank)), *mask.shape)
+    whole = (h.batch, h.query_heads, h.queries, h.total)
+    plain = own[3] == h.total and all(d in (1, w) for d, w in zip(own, whole, strict=True))
+    if mask is not None and mask.type is FLOAT and valid is None and not placed and plain:
+        return b.reshape(mask, own)
+    needed = (valid is not None, False, bool(placed), True)
+    shape = tuple(w if d != 1 or n else 1 for d, w, n in zip(own, whole, needed, strict=True))
+    return b.compute(shape, FLOAT, lambda *i: _seen(b, op, i, b.s.const(0.0, FLOAT), h, mask, past, valid))
 
 
 def _wide(op: ops.AttentionOp, type: ElementType) -> ElementType:
@@ -110,30 +164,42 @@ def _masked(
     if mask is None and valid is None and not causal and left < 0 and right < 0:
         return scores
 
-    def element(*i: Any) -> Scalar:
-        n, _, s, j = i
-        value, seen = scores[i], []
-        key = b.s.cast(b.s.operand(j, INDEX), INT64)
-        # How many positions on the query stands than key 0, counted from its own block.
-        place = b.s.cast(b.s.operand(s, INDEX), INT64)
-        if past is not None:
-            place = place + b.s.cast(b.s.operand(b.index(past), INDEX), INT64)
-        elif valid is not None:
-            place = place + valid[n] - b.s.cast(b.s.operand(b.index(h.queries), INDEX), INT64)
-        seen += [key <= place] if causal else []
-        seen += [place - key <= left] if left >= 0 else []
-        seen += [key - place <= right] if right >= 0 else []
-        seen += [key < valid[n]] if valid is not None else []
-        if mask is not None:
-            bias, covered = _mask_element(b, mask, i, h.total)
-            seen += covered
-            if mask.type is BOOL:
-                seen.append(bias)
-            else:
-                value = value + b.s.cast(bias, scores.type)
-        return b.s.select(b.s.all(seen), value, float("-inf")) if seen else value
+    return b.compute(scores.shape, scores.type, lambda *i: _seen(b, op, i, scores[i], h, mask, past, valid))
 
-    return b.compute(scores.shape, scores.type, element)
+
+def _seen(
+    b: Lowering,
+    op: ops.AttentionOp,
+    i: tuple[Any, ...],
+    value: Scalar,
+    h: ops.Heads,
+    mask: Tensor | None,
+    past: Dim | None,
+    valid: Tensor | None,
+) -> Scalar:
+    """A score at (batch, head, query, key) plus the mask's bias, minus infinity where the query must not see the key."""
+    causal, left, right = op.attr("is_causal"), op.attr("left_window_size"), op.attr("right_window_size")
+    n, _, s, j = i
+    seen = []
+    key = b.s.cast(b.s.operand(j, INDEX), INT64)
+    # How many positions on the query stands than key 0, counted from its own block.
+    place = b.s.cast(b.s.operand(s, INDEX), INT64)
+    if past is not None:
+        place = place + b.s.cast(b.s.operand(b.index(past), INDEX), INT64)
+    elif valid is not None:
+        place = place + valid[n] - b.s.cast(b.s.operand(b.index(h.queries), INDEX), INT64)
+    seen += [key <= place] if causal else []
+    seen += [place - key <= left] if left >= 0 else []
+    seen += [key - place <= right] if right >= 0 else []
+    seen += [key < valid[n]] if valid is not None else []
+    if mask is not None:
+        bias, covered = _mask_element(b, mask, i, h.total)
+        seen += covered
+        if mask.type is BOOL:
+            seen.append(bias)
+        else:
+            value = value + b.s.cast(bias, value.type)
+    return b.s.select(b.s.all(seen), value, float("-inf")) if seen else value
 
 
 def _mask_element(b: Lowering, mask: Tensor, i: tuple[Any, ...], total: Dim) -> tuple[Scalar, list[Scalar]]:
@@ -151,7 +217,7 @@ def _mask_element(b: Lowering, mask: Tensor, i: tuple[Any, ...], total: Dim) -> 
     return mask[(*lead, b.s.select(covered, b.s.operand(i[-1], INDEX), 0))], [covered]
 
 
-def _softmax(b: Lowering, x: Tensor, *, guarded: bool) -> Tensor:
+def softmax(b: Lowering, x: Tensor, *, guarded: bool) -> Tensor:
     """Softmax of rows; if `guarded`, a row of nothing but minus infinity becomes zeros."""
     axes = (x.rank - 1,)
     largest = fold(b, x, axes, MAX, x.type)

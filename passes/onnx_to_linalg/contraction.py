@@ -6,16 +6,19 @@ packed once, at compile time. Padding of the reduced dimension and of the panels
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.builtin import AffineMapAttr
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.dialects.linalg.attrs import IteratorType
+from xdsl.ir import Block, Region
+from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ...dialects import dispatch
 from ...dialects.onnx.dims import Dim, Shape, ceildiv, product
-from ..scalar import DOUBLE, FLOAT, INDEX, Scalar
+from ..scalar import DOUBLE, FLOAT, INDEX, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor
 
 BLOCK = 16
@@ -63,6 +66,59 @@ def contract(b: Lowering, x: Tensor, y: Tensor, shape: Shape, *, batch: int) -> 
     op = dispatch.ContractOp("matmul", lhs.value, rhs.value, result_type, b.dims(shape), batch=batch, layout=layout)
     b.emit(op)
     return b.cast(Tensor(b, op.result, tuple(shape), accumulator), type)
+
+
+MOST_FEATURES = 256
+"""Values of attention may be so long: the sums of a tile of queries stay in L1 beside a block of scores."""
+
+FEW_QUERIES = 4
+"""Attention of fewer queries reads keys and values once, in whatever kernel: packing the keys would be one more time."""
+
+
+def attends(x: Tensor, keys: Tensor, values: Tensor) -> bool:
+    """Whether `attend` takes these: float32, sizes of keys and values known, batches that are those of the queries or 1."""
+    depth, features, queries = x.shape[-1], values.shape[-1], x.shape[-2]
+    known = isinstance(depth, int) and isinstance(features, int) and depth > 0 and 0 < features <= MOST_FEATURES
+    enough = not isinstance(queries, int) or queries >= FEW_QUERIES
+    plain = all(t.type is FLOAT and t.rank == x.rank and _repeats_plainly(t, x.shape[:-2]) for t in (keys, values))
+    return known and enough and plain and x.type is FLOAT and keys.shape[-1] != 0
+
+
+def attend(
+    b: Lowering, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, score: Callable[..., Scalar], *, zeros: int
+) -> Tensor:
+    """softmax(score) values as one contraction, for `attends`: x (batch.., m, k), keys (batch.., k, n), values (batch.., n, f).
+
+    score(s, product[, bias]) is a score of an element of x times keys, and of one of the bias, whose axes are those of (batch.., m, n)
+    or 1. zeros: what rows that see nothing give, see `dispatch.ContractOp`.
+    """
+    depth, n = x.shape[-1], keys.shape[-1]
+    assert isinstance(depth, int)
+    block, width, shape = min(depth, BLOCK), panel_width(b, n, 32), (*x.shape[:-1], values.shape[-1])
+    body = Block(arg_types=[FLOAT.ir] * (1 if bias is None else 2))
+    s = ScalarBuilder(body)
+    body.add_op(dispatch.YieldOp(score(s, *(s.wrap(a, FLOAT) for a in body.args)).value))
+    map = AffineMap(x.rank, 0, () if bias is None else tuple(_axis(d, n) for n, d in enumerate(bias.shape)))
+    op = dispatch.ContractOp(
+        "attention",
+        x.value,
+        pack_rhs(b, keys, x.shape[:-2], block, width).value,
+        b.tensor_type(shape, FLOAT),
+        b.dims(shape),
+        window=(zeros,),
+        batch=x.rank - 2,
+        layout=(0, 1, block, width),
+        extras=[] if bias is None else [bias.value],
+        extra_maps=[] if bias is None else [AffineMapAttr(map)],
+        epilogue=Region(body),
+        values=values.value,
+    )
+    b.emit(op)
+    return Tensor(b, op.result, shape, FLOAT)
+
+
+def _axis(size: Dim, position: int) -> AffineExpr:
+    return AffineExpr.constant(0) if size == 1 else AffineExpr.dimension(position)
 
 
 PAGE_STRIDE = 1024

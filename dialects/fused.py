@@ -1,0 +1,42 @@
+"""The fused dialect: what several onnx operators compute together, recognised by passes/onnx.
+
+They stand beside onnx operators on the same level and follow the same contract (`OnnxOp`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from typing_extensions import override
+from xdsl.ir import Dialect
+from xdsl.irdl import operand_def, opt_operand_def, result_def
+
+from .onnx.base import OnnxOp, float_attr, int_attr, operator, tensor
+from .onnx.dims import Shape
+from .onnx.shapes import Shapes
+from .onnx.types import F32
+
+
+@operator(since=1)
+class AttentionOp(OnnxOp):
+    """softmax(scale q k + bias) v: q (batch.., M, K), k (batch.., K, N), v (batch.., N, F); y (batch.., M, F).
+
+    The batch is q's; axes of k and v may be 1 there, as any axis of the bias (batch.., M, N) may. A row that sees nothing, of scores
+    minus infinity, gives NaN; with `cleaned` what would be NaN in the weights is zero.
+    """
+
+    name = "fused.attention"
+    q = operand_def(tensor("T", F32))
+    k = operand_def(tensor("T", F32))
+    v = operand_def(tensor("T", F32))
+    bias = opt_operand_def(tensor("T", F32))
+    y = result_def(tensor("T", F32))
+    scale = float_attr(1.0)
+    cleaned = int_attr(0)
+
+    @override
+    def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
+        return ((*shapes.of(self.q)[:-1], shapes.of(self.v)[-1]),)
+
+
+FUSED = Dialect("fused", [AttentionOp])
