@@ -43,6 +43,7 @@ def widen_short_floats(block: Block, shapes: Shapes, weights: Weights) -> bool:
 
 def _widen(op: OnnxOp, block: Block, shapes: Shapes, weights: Weights) -> None:
     short = _element(op.operands[0])
+    assert short is not None
 
     def insert(new: OnnxOp) -> SSAValue:
         new.location = op.location
