@@ -38,6 +38,11 @@ class Target:
         """How many elements of `bits` bits one vector register holds."""
         return max(1, self.vector_bytes * 8 // bits)
 
+    @property
+    def signed_bytes(self) -> bool:
+        """Whether dot products of bytes take signed ones on the left; those on the right are always signed."""
+        return self.machine().attributes.dot.get(self.lanes(32)) == "sdot"
+
     def machine(self, level: int = 3) -> Machine:
         """LLVM set up for this target."""
         return Machine(self.triple, self.cpu, self.features, level)

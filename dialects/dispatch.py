@@ -20,7 +20,10 @@ from xdsl.dialects.builtin import (
     StringAttr,
     SymbolRefAttr,
     TensorType,
+    UnitAttr,
+    VectorType,
     i1,
+    i8,
     i32,
     i64,
 )
@@ -332,6 +335,8 @@ class ContractOp(IRDLOperation):
     kind "planar_depthwise": lhs [n, C, H, W] (padding not applied), rhs [C, kh, kw], result [n, C, OH, OW].
     kind "attention": softmax(score) values, of lhs (queries) [batch.., M, K], rhs (keys, turned) [batch.., N/w, K/c, c, w] and values
     [batch.., N, F], result [batch.., M, F]. The region and `extra_maps` are of the scores (batch.., M, N), not of the result.
+    Of bytes, summed in int32, the kinds "matmul" and "conv" take groups of 4 of the reduced elements at once: rhs [.., c/4, w, 4] in
+    place of [.., c, w], packed always, and signed; `signed` says that lhs is, too.
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
     as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
     window: strides and dilations [sh, sw, dh, dw]; of kind "winograd" [m, tiles in a block, padding above, padding on the left]; of
@@ -350,6 +355,7 @@ class ContractOp(IRDLOperation):
     layout = prop_def(DenseArrayBase[I64])
     extra_maps = prop_def(ArrayAttr[AffineMapAttr])
     products = opt_prop_def(IntegerAttr)
+    signed = opt_prop_def(UnitAttr)
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
     extras = var_operand_def(TensorType)
@@ -408,6 +414,38 @@ class ContractOp(IRDLOperation):
         _verify_dims([self.result.type], self.result_dims)
 
 
+GROUP = 4
+"""Bytes whose products a dot product adds up."""
+
+
+@irdl_op_definition
+class DotOp(IRDLOperation):
+    """Inside a kernel: to each of L sums of int32 the products of 4 bytes a and 4 bytes of b, acc[l] + sum over t of a[t] b[4 l + t].
+
+    The bytes of b are signed, those of a where `signed` says so. Sums wrap around.
+    """
+
+    name = "dispatch.dot"
+    acc = operand_def(VectorType)
+    a = operand_def(VectorType)
+    b = operand_def(VectorType)
+    signed = opt_prop_def(UnitAttr)
+    result = result_def(VectorType)
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(self, acc: SSAValue, a: SSAValue, b: SSAValue, *, signed: bool = False) -> None:
+        super().__init__(operands=[acc, a, b], properties={"signed": UnitAttr()} if signed else {}, result_types=[acc.type])
+
+    @override
+    def verify_(self) -> None:
+        assert isinstance(self.acc.type, VectorType)
+        (lanes,) = self.acc.type.get_shape()
+        expected = VectorType(i32, [lanes]), VectorType(i8, [GROUP]), VectorType(i8, [GROUP * lanes]), VectorType(i32, [lanes])
+        if (self.acc.type, self.a.type, self.b.type, self.result.type) != expected:
+            raise VerifyException(f"a dot product into {lanes} sums takes {GROUP} bytes and {GROUP * lanes} bytes")
+
+
 def _verify_message(message: StringAttr | None, values: Sequence[SSAValue]) -> None:
     """A message has a place for each value, and there are not too many."""
     places = message.data.count("{}") if message is not None else 0
@@ -445,6 +483,7 @@ DISPATCH = Dialect(
         AssertOp,
         YieldOp,
         ContractOp,
+        DotOp,
     ],
     [],
 )

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from xdsl.dialects import func
 from xdsl.ir import Operation
 
-from . import arith, control, memory, vector
+from . import arith, control, dot, memory, vector
 from .emitter import Emitter, Handler, TargetAttributes
 
-HANDLERS: dict[type[Operation], Handler] = {**control.HANDLERS, **arith.HANDLERS, **memory.HANDLERS, **vector.HANDLERS}
+HANDLERS: dict[type[Operation], Handler] = {**control.HANDLERS, **arith.HANDLERS, **memory.HANDLERS, **vector.HANDLERS, **dot.HANDLERS}
 
 
 def emitter(handlers: Mapping[type[Operation], Handler] | None = None, target: TargetAttributes | None = None) -> Emitter:

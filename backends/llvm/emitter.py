@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from xdsl.dialects import func
@@ -26,7 +26,9 @@ class TargetAttributes:
 
     triple, data_layout: LLVM's own strings; cpu, features: as `target-cpu` and `target-features`;
     vector_width: bits of the vectors that the loop vectoriser should prefer, 0 for LLVM's choice;
-    half: what the target does with f16 in hardware: "arithmetic", "conversion" to and from f32, or "none".
+    half: what the target does with f16 in hardware: "arithmetic", "conversion" to and from f32, or "none";
+    dot: by the number of sums, what it has for dot products of bytes: "vnni" of unsigned by signed ones, "sdot" of signed ones, "pairs"
+    of products of 16 bits.
     """
 
     triple: str = ""
@@ -35,6 +37,7 @@ class TargetAttributes:
     features: str = ""
     vector_width: int = 0
     half: str = "conversion"
+    dot: Mapping[int, str] = field(default_factory=dict)
 
     def function_attributes(self) -> str:
         pairs = {"target-cpu": self.cpu, "target-features": self.features, "prefer-vector-width": str(self.vector_width or "")}

@@ -6,7 +6,7 @@ import itertools
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ import llvmlite.binding as llvm
 from llvmlite.binding import orcjit
 
 from ...errors import IntaglioError
+from .dot import dot_products
 from .emitter import TargetAttributes
 
 _library_numbers = itertools.count()
@@ -77,7 +78,7 @@ class Machine:
         """What the emitter writes into modules for this machine."""
         cpu, features = self._cpu
         layout = str(self.target_machine.target_data)
-        return TargetAttributes(self._triple, layout, cpu, features, self.vector_width, _half(self))
+        return TargetAttributes(self._triple, layout, cpu, features, self.vector_width, _half(self), _dot(self))
 
     @cached_property
     def vector_width(self) -> int:
@@ -155,6 +156,13 @@ def _half(machine: Machine) -> str:
         return "arithmetic"
     add = machine.target_machine.emit_object(machine.parse(probe.format("fadd half %a, %b")))
     return "none" if b"hf2" in add else "conversion"
+
+
+@lru_cache
+def _dot(machine: Machine) -> dict[int, str]:
+    """What the target has for dot products of bytes, as `TargetAttributes.dot` says it."""
+    full = replace(machine, level=3)  # a code generator that does not optimise has no instruction for what spans several
+    return dot_products(lambda ir: full.target_machine.emit_assembly(full.parse(ir)), machine.vector_width)
 
 
 class Library:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from xdsl.dialects import arith, memref, vector
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FixedBitwidthType, FloatAttr, UnitAttr, VectorType
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FixedBitwidthType, FloatAttr, IntegerType, UnitAttr, VectorType, i8
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
-from ...dialects.dispatch import ContractOp
+from ...dialects.dispatch import GROUP, ContractOp, DotOp
 from ..dispatch.structure import Size, substitute_dims
 from .body import broadcast, clone_body, widen
 from .kernel import Buffer, Factors, KernelBuilder, View, factors, times, unroll
@@ -63,6 +63,10 @@ class Contraction:
         self.tiling = Tiling(rows, max(1, lanes32 * 32 // bits))
         lhs_packed, rhs_packed, block, width = (int(n) for n in op.layout.get_values())
         self.lhs_packed, self.rhs_packed = bool(lhs_packed), bool(rhs_packed)
+        self.group = GROUP if self.lhs.element == i8 and isinstance(self.accumulator, IntegerType) else 1
+        if self.group > 1:  # seen as [.., c, w]: a group of c begins where its first element would
+            *lead, groups, columns, _ = self.rhs.dims
+            self.rhs = Buffer(self.rhs.memref, (*lead, cast(int, groups) * self.group, columns), self.rhs.element)
         self.block = block or cast(int, self.rhs.dims[-2])
         self.width = width or cast(int, self.rhs.dims[-1])
         self.vectors = self.width // self.tiling.lanes
@@ -99,10 +103,10 @@ class Contraction:
 
             def tile(rows: int, row: Size) -> None:
                 def lhs(i: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
-                    return k.emit(memref.LoadOp.get(a.memref, [*at, taps[0], k.index(row), c, k.const(i)]))
+                    return self._load_lhs(a.memref, [*at, taps[0], k.index(row), c, k.const(i)])
 
                 def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
-                    return self._load(b.memref, [*at, k.index(p), taps[0], c, lane[j]], loaded[j])
+                    return self._load(b.memref, [*at, k.index(p), taps[0], c, k.const(j * self.tiling.lanes * self.group)], loaded[j])
 
                 acc = self._micro(rows, vectors, [reduce_blocks], lhs, rhs, rest)
                 for i in range(rows):
@@ -137,7 +141,7 @@ class Contraction:
 
     def _tile_cost(self, rows: int, taps: Sequence[Size]) -> Factors:
         """Picoseconds of a register tile: the reduction's blocks over all taps."""
-        return times((self.block * self.vectors * (FMA * rows + FETCH), ()), _product(taps))
+        return times((self.block // self.group * self.vectors * (FMA * rows + FETCH), ()), _product(taps))
 
     def _matmul_results(self, batch: int, m: Size) -> tuple[View, list[View]]:
         """Views over (batch.., m, n, place in m, place in n): row dimensions are one, since each view is contiguous or constant in them.
@@ -242,10 +246,10 @@ class Contraction:
 
                 def lhs(i: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
                     place = [k.const(i // shape[1]), k.const(i % shape[1])]
-                    return k.emit(memref.LoadOp.get(a.memref, [n, *taps, c, k.index(y), k.index(x), *place]))
+                    return self._load_lhs(a.memref, [n, *taps, c, k.index(y), k.index(x), *place])
 
                 def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
-                    return self._load(b.memref, [k.index(p), *taps, c, k.const(j * self.tiling.lanes)])
+                    return self._load(b.memref, [k.index(p), *taps, c, k.const(j * self.tiling.lanes * self.group)])
 
                 acc = self._micro(rows, vectors, [channel_blocks, taps_h, taps_w], lhs, rhs)
                 first = k.mul(p, self.width // lane) if self.width >= lane else p
@@ -340,8 +344,8 @@ class Contraction:
             b = [rhs(j, at, c) for j in range(vectors)]
             result: list[SSAValue] = []
             for i in range(rows):
-                a = broadcast(k, self._widened(lhs(i, at, c)), self.tiling.lanes)
-                result += [k.emit(vector.FMAOp(a, b[j], acc[i * vectors + j])) for j in range(vectors)]
+                a = self._in_lanes(lhs(i, at, c))
+                result += [self._multiply_add(a, b[j], acc[i * vectors + j]) for j in range(vectors)]
             return result
 
         def nest(depth: int, at: list[SSAValue], acc: Sequence[SSAValue]) -> list[SSAValue]:
@@ -349,13 +353,28 @@ class Contraction:
                 if taps[depth] == 1:
                     return nest(depth + 1, [*at, k.const(0)], acc)
                 return k.loop(0, taps[depth], 1, lambda t, *c: nest(depth + 1, [*at, t], c), acc, no_unroll=UnitAttr())
-            return k.loop(0, block or self.block, 1, lambda c, *inner: step(at, c, inner), acc, **unroll(UNROLL))
+            return k.loop(0, block or self.block, self.group, lambda c, *inner: step(at, c, inner), acc, **unroll(UNROLL))
 
         whole = nest(0, [], start or [self._zero()] * (rows * vectors))
         if rest == 0:
             return whole
         after = k.index(taps[0])
-        return k.loop(0, rest, 1, lambda c, *inner: step([after], c, inner), whole, no_unroll=UnitAttr())
+        return k.loop(0, rest, self.group, lambda c, *inner: step([after], c, inner), whole, no_unroll=UnitAttr())
+
+    def _load_lhs(self, source: SSAValue, at: Sequence[SSAValue]) -> SSAValue:
+        """What a row of a step has of the left operand: an element, or a group of bytes."""
+        if self.group == 1:
+            return self.k.emit(memref.LoadOp.get(source, at))
+        return self.k.emit(vector.LoadOp(source, list(at), widen(self.lhs.element, self.group)))
+
+    def _in_lanes(self, a: SSAValue) -> SSAValue:
+        """An element in every lane of a vector; a dot product spreads a group of bytes itself."""
+        return a if self.group > 1 else broadcast(self.k, self._widened(a), self.tiling.lanes)
+
+    def _multiply_add(self, a: SSAValue, b: SSAValue, acc: SSAValue) -> SSAValue:
+        if self.group > 1:
+            return self.k.emit(DotOp(acc, a, b, signed=self.op.signed is not None))
+        return self.k.emit(vector.FMAOp(a, b, acc))
 
     def _widened(self, value: SSAValue) -> SSAValue:
         """An element (or vector of elements) of an operand in the accumulator's type."""
@@ -369,13 +388,14 @@ class Contraction:
     def _zero(self) -> SSAValue:
         type = widen(self.accumulator, self.tiling.lanes)
         with self.k.inside(self.k.entry):
-            zero = FloatAttr(0.0, self.accumulator)  # type: ignore[arg-type]
-            return self.k.emit(arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [zero.value.data]), type))  # type: ignore[arg-type]
+            number = 0 if isinstance(self.accumulator, IntegerType) else 0.0
+            return self.k.emit(arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [number]), type))  # type: ignore[arg-type]
 
     def _load(self, source: SSAValue, at: Sequence[SSAValue], mask: SSAValue | None = None) -> SSAValue:
-        type = widen(self.rhs.element, self.tiling.lanes)
+        type = widen(self.rhs.element, self.tiling.lanes * self.group)
         if mask is None:
-            return self._widened(self.k.emit(vector.LoadOp(source, list(at), type)))
+            loaded = self.k.emit(vector.LoadOp(source, list(at), type))
+            return loaded if self.group > 1 else self._widened(loaded)
         nothing = broadcast(self.k, self._scalar_zero(self.rhs.element), self.tiling.lanes)
         return self._widened(self.k.emit(vector.MaskedLoadOp(source, list(at), mask, nothing)))
 

@@ -144,7 +144,7 @@ def _fuse(contract: dispatch.ContractOp, consumer: linalg.GenericOp) -> dispatch
         epilogue=Region(block),
         scratch=contract.scratch.types,
     )
-    kept = ("window", "batch", "layout", "products")
+    kept = ("window", "batch", "layout", "products", "signed")
     fused.properties.update((name, contract.properties[name]) for name in kept if name in contract.properties)
     fused.location = locations.fused(contract.location, consumer.location)
     parent = consumer.parent

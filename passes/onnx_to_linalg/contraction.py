@@ -55,11 +55,11 @@ def contract(b: Lowering, x: Tensor, y: Tensor, shape: Shape, *, batch: int) -> 
     type, accumulator = x.type, ACCUMULATORS[x.type.name]
     width = panel_width(b, n, 64 if accumulator is DOUBLE else 32)
     lead = shape[:batch]
-    lhs_packed = _pack_pays(b, x, lead, block)
+    lhs_packed = pack_pays(b, x, block)
     if not lhs_packed:
         x = b.cast(x, accumulator)  # once an element, not once for every panel that reads it
-    rhs_packed = weight_id(y) is not None or (_divides(k, block) and _divides(n, width)) or not _repeats_plainly(y, lead)
-    lhs = pack_lhs(b, x, lead, block) if lhs_packed or not _repeats_plainly(x, lead) else x
+    rhs_packed = weight_id(y) is not None or (divides(k, block) and divides(n, width)) or not repeats_plainly(y, lead)
+    lhs = pack_lhs(b, x, lead, block) if lhs_packed or not repeats_plainly(x, lead) else x
     rhs = pack_rhs(b, y, lead, block, width) if rhs_packed else y
     layout = (int(lhs is not x), int(rhs is not y), block, width)
     result_type = b.tensor_type(shape, accumulator)
@@ -80,7 +80,7 @@ def attends(x: Tensor, keys: Tensor, values: Tensor) -> bool:
     depth, features, queries = x.shape[-1], values.shape[-1], x.shape[-2]
     known = isinstance(depth, int) and isinstance(features, int) and depth > 0 and 0 < features <= MOST_FEATURES
     enough = not isinstance(queries, int) or queries >= FEW_QUERIES
-    plain = all(t.type is FLOAT and t.rank == x.rank and _repeats_plainly(t, x.shape[:-2]) for t in (keys, values))
+    plain = all(t.type is FLOAT and t.rank == x.rank and repeats_plainly(t, x.shape[:-2]) for t in (keys, values))
     return known and enough and plain and x.type is FLOAT and keys.shape[-1] != 0
 
 
@@ -125,22 +125,22 @@ PAGE_STRIDE = 1024
 """Rows whose distance is a multiple of this many bytes fall on few cache sets: the rows of a register tile would evict each other."""
 
 
-def _pack_pays(b: Lowering, x: Tensor, batch: Shape, block: int) -> bool:
+def pack_pays(b: Lowering, x: Tensor, block: int) -> bool:
     """Whether the left operand is better packed than read in place: its rows collide in the cache, or packing is its producer's work
     anyway. Rows that are no whole number of blocks are read in place, since packing would have to pad each."""
     k = x.shape[-1]
-    if not _divides(k, block):
+    if not divides(k, block):
         return False
     producer = x.value.owner
     fuses = isinstance(producer, linalg.GenericOp) and all(t.data == IteratorType.PARALLEL for t in producer.iterator_types.data)
-    return fuses or (isinstance(k, int) and k * 4 % PAGE_STRIDE == 0)
+    return fuses or (isinstance(k, int) and k * ACCUMULATORS.get(x.type.name, x.type).stored.itemsize % PAGE_STRIDE == 0)
 
 
-def _divides(size: Dim, step: int) -> bool:
+def divides(size: Dim, step: int) -> bool:
     return isinstance(size, int) and size % step == 0
 
 
-def _repeats_plainly(x: Tensor, batch: Shape) -> bool:
+def repeats_plainly(x: Tensor, batch: Shape) -> bool:
     """Whether each batch dimension is the result's own or known to be 1, so that strides say all."""
     own = x.shape[:-2]
     return all(d in (1, whole) for d, whole in zip(own, batch[len(batch) - len(own) :], strict=True))
@@ -153,10 +153,10 @@ def panel_width(b: Lowering, n: Dim, bits: int) -> int:
 
 
 def pack_lhs(b: Lowering, x: Tensor, batch: Shape, block: int) -> Tensor:
-    """x (batch.., m, k) as (batch.., k/block, m, block)."""
+    """x (batch.., m, k) as (batch.., k/block, m, block), short floats widened."""
     *own, m, k = x.shape
-    accumulator = ACCUMULATORS[x.type.name]
-    lead = _own_batch(batch, own)
+    type = ACCUMULATORS.get(x.type.name, x.type)
+    lead = own_batch(batch, own)
     rank = len(lead)
     known = b.packed.get((b.block, x.value, lead, block))
     if known is not None:
@@ -164,9 +164,9 @@ def pack_lhs(b: Lowering, x: Tensor, batch: Shape, block: int) -> Tensor:
 
     def element(*i: Any) -> Scalar:
         kb, row, c = i[rank:]
-        return b.s.cast(_padded(b, x, (*i[:rank], row, kb * block + c), -1, k, block), accumulator)
+        return b.s.cast(padded_element(b, x, (*i[:rank], row, kb * block + c), -1, k, block), type)
 
-    packed = b.compute((*lead, ceildiv(k, block), m, block), accumulator, element, doc="pack lhs")
+    packed = b.compute((*lead, ceildiv(k, block), m, block), type, element, doc="pack lhs")
     b.packed[b.block, x.value, lead, block] = packed
     return packed
 
@@ -179,13 +179,13 @@ def pack_rhs(b: Lowering, y: Tensor, batch: Shape, block: int, width: int) -> Te
     weight = weight_id(y)
     if weight is not None:
         return _pack_weight(b, y, weight, block, width)
-    lead = _own_batch(batch, own)
+    lead = own_batch(batch, own)
     rank = len(lead)
 
     def element(*i: Any) -> Scalar:
         nb, kb, c, w = i[rank:]
         at = (*i[:rank], kb * block + c, nb * width + w)
-        return b.s.cast(_padded(b, y, at, -2, k, block, (-1, n, width)), accumulator)
+        return b.s.cast(padded_element(b, y, at, -2, k, block, (-1, n, width)), accumulator)
 
     return b.compute((*lead, ceildiv(n, width), ceildiv(k, block), block, width), accumulator, element, doc="pack rhs")
 
@@ -215,13 +215,15 @@ def pack_panels(array: np.ndarray, block: int, width: int) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(split, -2, len(lead)))
 
 
-def _own_batch(batch: Shape, own: Sequence[Dim]) -> Shape:
+def own_batch(batch: Shape, own: Sequence[Dim]) -> Shape:
     """The operand's batch shape at the result's rank: sizes known to be 1 stay 1 and repeat, others are the result's."""
     padded = (1,) * (len(batch) - len(own)) + tuple(own)
     return tuple(1 if o == 1 else d for o, d in zip(padded, batch, strict=True))
 
 
-def _padded(b: Lowering, x: Tensor, at: tuple, axis: int, size: Dim, block: int, other: tuple[int, Dim, int] | None = None) -> Scalar:  # type: ignore[type-arg]
+def padded_element(
+    b: Lowering, x: Tensor, at: tuple[Any, ...], axis: int, size: Dim, block: int, other: tuple[int, Dim, int] | None = None
+) -> Scalar:
     """The element, or zero beyond `size` on `axis` (and on the other axis) where blocks do not divide it; batch axes repeat."""
     own = [*b.broadcast_places(x.shape[:-2], at[len(at) - x.rank : -2]), *at[-2:]]
     checks = []

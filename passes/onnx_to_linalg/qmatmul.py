@@ -9,31 +9,23 @@ from ...dialects.onnx.conv import ConvIntegerOp, QLinearConvOp
 from ...dialects.onnx.matmul import MatMulIntegerOp, QLinearMatMulOp
 from ..scalar import FLOAT, INT32, Scalar
 from .builder import Lowering, Tensor, element_type
-from .contraction import matmul
+from .byte_products import at, byte_matmul
 from .conv import convolve
 from .quantization import quantise, require_whole
 from .registry import lower
 from .windows import padded
 
 
-def _at(t: Tensor, i: Sequence[Any], axis: int) -> Scalar:
-    """A scale or zero point of a matrix element: one value, one for each position along `axis`, or broadcast."""
-    if t.shape == (1,) * t.rank:
-        return t.scalar()
-    return t.at((i[axis],)) if t.rank == 1 else t.at(i)
-
-
 def _centred(b: Lowering, x: Tensor, zero_point: Tensor | None, axis: int) -> Tensor:
     """x - zero_point as int32."""
     if zero_point is None:
         return b.cast(x, INT32)
-    return b.compute(x.shape, INT32, lambda *i: b.s.cast(x[i], INT32) - b.s.cast(_at(zero_point, i, axis), INT32))
+    return b.compute(x.shape, INT32, lambda *i: b.s.cast(x[i], INT32) - b.s.cast(at(zero_point, i, axis), INT32))
 
 
 @lower(MatMulIntegerOp)
 def matmul_integer(b: Lowering, op: MatMulIntegerOp, x: Tensor, y: Tensor, x_zero: Tensor | None, y_zero: Tensor | None) -> Tensor:
-    total = matmul(b, _centred(b, x, x_zero, -2), _centred(b, y, y_zero, -1))
-    return b.reshape(total, b.shapes.of(op.y))
+    return b.reshape(byte_matmul(b, x, x_zero, y, y_zero), b.shapes.of(op.y))
 
 
 @lower(QLinearMatMulOp)
@@ -53,15 +45,15 @@ def qlinear_matmul(
     type = element_type(op.y)
     require_whole(b, x.type, y.type, type)
     shape = b.shapes.of(op.y)
-    total = b.reshape(matmul(b, _centred(b, x, x_zero, -2), _centred(b, y, y_zero, -1)), shape)
+    total = b.reshape(byte_matmul(b, x, x_zero, y, y_zero), shape)
     row, column = (None if x.rank == 1 else -1 if y.rank == 1 else -2), (None if y.rank == 1 else -1)
 
     def along(t: Tensor, i: Sequence[Any], axis: int | None) -> Scalar:
-        return b.s.cast(t.scalar() if axis is None else _at(t, i, axis), FLOAT)
+        return b.s.cast(t.scalar() if axis is None else at(t, i, axis), FLOAT)
 
     def element(*i: Any) -> Scalar:
         factor = along(x_scale, i, row) * along(y_scale, i, column) / along(scale, i, row)
-        zero_point = zero.scalar() if row is None else _at(zero, i, row)
+        zero_point = zero.scalar() if row is None else at(zero, i, row)
         return quantise(b, b.s.cast(total[i], FLOAT) * factor, zero_point, type)
 
     return b.compute(shape, type, element)
@@ -101,7 +93,7 @@ def qlinear_conv(
 
     def element(*i: Any) -> Scalar:
         value = total[i] if bias is None else total[i] + bias[i[1]]
-        factor = x_scale.scalar() * _at(w_scale, i, 1) / scale.scalar()
+        factor = x_scale.scalar() * at(w_scale, i, 1) / scale.scalar()
         return quantise(b, b.s.cast(value, FLOAT) * factor, zero.scalar(), type)
 
     return b.compute(total.shape, type, element)

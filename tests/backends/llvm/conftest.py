@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from intaglio.backends.llvm import Library, Machine, emit_kernel
+from intaglio.dialects.dispatch import DISPATCH
 from xdsl.context import Context
 from xdsl.dialects import arith, builtin, func, math, memref, scf, vector
 from xdsl.parser import Parser
@@ -29,7 +30,7 @@ NUMPY = {
 
 def parse(source: str) -> list[func.FuncOp]:
     context = Context()
-    for dialect in (arith.Arith, builtin.Builtin, func.Func, math.Math, memref.MemRef, scf.Scf, vector.Vector):
+    for dialect in (arith.Arith, builtin.Builtin, DISPATCH, func.Func, math.Math, memref.MemRef, scf.Scf, vector.Vector):
         context.load_dialect(dialect)
     return [op for op in Parser(context, source).parse_module().ops if isinstance(op, func.FuncOp)]
 
