@@ -28,6 +28,7 @@ _CREATE_ERRORS = {
     5010: "there is no memory for an instance",
     5011: "the device failed, or is of an older version",
     5012: "the weights are missing",
+    5014: "this processor is none that the library was compiled for",
 }
 
 

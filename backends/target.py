@@ -21,7 +21,8 @@ class Target:
     """A machine to compile for.
 
     triple, cpu, features: as LLVM names them, an empty triple being this host's; vector_bytes: of one vector register;
-    l1_bytes, l2_bytes: data caches of one core; mr, nr: the contraction kernel's register tile, mr rows by nr vectors.
+    l1_bytes, l2_bytes: data caches of one core; mr, nr: the contraction kernel's register tile, mr rows by nr vectors; panel_bytes: of a
+    row of packed weights, those of nr vectors where it is 0.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Target:
     l2_bytes: int
     mr: int
     nr: int
+    panel_bytes: int = 0
 
     def lanes(self, bits: int) -> int:
         """How many elements of `bits` bits one vector register holds."""
@@ -42,6 +44,10 @@ class Target:
     def signed_bytes(self) -> bool:
         """Whether dot products of bytes take signed ones on the left; those on the right are always signed."""
         return self.machine().attributes.dot.get(self.lanes(32)) == "sdot"
+
+    def panel(self, bits: int) -> int:
+        """How many elements of `bits` bits a row of a panel of packed weights holds."""
+        return max(1, (self.panel_bytes or self.nr * self.vector_bytes) * 8 // bits)
 
     def machine(self, level: int = 3) -> Machine:
         """LLVM set up for this target."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..backends.cpu import CpuProgram
+from ..backends.cpu import CpuProgram, Variants
 from ..backends.session import NodeArg, Session
-from ..backends.target import Target, host_target
+from ..backends.target import Target, host_target, named_target
 from ..dialects.hal import Port
 from ..errors import IntaglioError
 from .cache import cache_of, key_of
@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 class Program:
     """A compiled model: run it here with `session`, or ship it with `save`."""
 
-    core: CpuProgram
+    core: CpuProgram | Variants
     target: Target
 
     def session(self, *, num_threads: int = 0) -> Session:
@@ -33,6 +33,10 @@ class Program:
 
         Raises IntaglioError: ITG7105 if it was compiled for another machine, ITG5530 for a number of threads that cannot be.
         """
+        if isinstance(self.core, Variants):
+            here = next((one for one in self.core.programs if _runs_here(named_target(one.machine.cpu))), self.core.programs[-1])
+            _check_runs_here(named_target(here.machine.cpu))
+            return self.core.session(here, num_threads=num_threads)
         _check_runs_here(self.target)
         return self.core.session(num_threads=num_threads)
 
@@ -61,14 +65,24 @@ class Program:
 
 
 def _check_runs_here(target: Target) -> None:
-    """Code of another machine would end the process. Of one architecture, wider registers stand for newer instructions."""
-    host = host_target()
-    architecture, ours = (one.triple.partition("-")[0] for one in (target, host))
-    if architecture == ours and target.vector_bytes <= host.vector_bytes:
+    """Code of another machine would end the process."""
+    if _runs_here(target):
         return
+    host = host_target()
+    architecture, ours = _architecture(target), _architecture(host)
     message = f"is for {architecture} with registers of {target.vector_bytes} bytes, this is {ours} with {host.vector_bytes}"
     hint = 'Compile it for cpu="host" to run it here; `save` writes it for the other machine.'
     raise IntaglioError("ITG7105", message, subject="program", node=target.name, hint=hint)
+
+
+def _runs_here(target: Target) -> bool:
+    """Of one architecture, wider registers stand for newer instructions."""
+    host = host_target()
+    return _architecture(target) == _architecture(host) and target.vector_bytes <= host.vector_bytes
+
+
+def _architecture(target: Target) -> str:
+    return target.triple.partition("-")[0]
 
 
 def _described(port: Port) -> NodeArg:
@@ -78,7 +92,7 @@ def _described(port: Port) -> NodeArg:
 def compile(
     model: Any,
     target: str | Target = "cpu",
-    cpu: str = "host",
+    cpu: str | Sequence[str] = "host",
     dims: Mapping[str, int] | None = None,
     *,
     opt_level: int = 3,
@@ -110,6 +124,10 @@ def compile_model(model: Any, options: Options, progress: Progress = lambda step
 
     with internal_errors(place):
         target = options.chosen_target()
+        if not isinstance(options.cpu, str):
+            from .lowering import build_variants
+
+            return Program(build_variants(model, options, begin), target)
         store = cache_of(options)
         key = key_of(model, options) if store is not None else None
         if store is not None and key is not None and (found := store.find(key)) is not None:

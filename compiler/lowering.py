@@ -6,12 +6,15 @@ import gc
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 
-from ..backends.cpu import CpuProgram, build, c_prefix
+from ..backends.cpu import CpuProgram, Variants, build, c_prefix
+from ..backends.cpu.program import Variant
+from ..backends.cpu.variants import module_symbol, weights_symbol
 from ..backends.target import Target
 from ..passes.verify import check_dominance
 from ..proto.files import external_files, load_model
@@ -31,22 +34,50 @@ def build_program(model: Any, options: Options, begin: Begin) -> tuple[CpuProgra
         target = options.chosen_target()
         program, prefix, dump, externals = _lowered(model, target, options, begin)
         begin("llvm")
-        name = options.name or prefix
-        core = build(
-            program.module,
-            program.weights,
-            machine=target.machine(options.opt_level),
-            prefix=c_prefix(name) if name else "intaglio",
-            defaults=program.defaults,
-        )
+        core = _built(program, target, options, c_prefix(options.name or prefix))
         if dump is not None:
             dump.text("llvm.ll", core.llvm_ir())
         begin("machine code")
         core.object  # noqa: B018 - made here, so that its errors and its time belong to the compilation
         if dump is not None:
-            dump.text("optimised.ll", core.llvm_ir(optimised=True))
-            dump.text("machine.s", core.assembly())
+            _dump_code(dump, core)
         return core, externals
+
+
+def build_variants(model: Any, options: Options, begin: Begin) -> Variants:
+    """The programs of a model for several processors, whose weights are shared as far as they are packed alike."""
+    with undisturbed():
+        programs: list[CpuProgram] = []
+        prefix = ""
+        for one in options.variants():
+            target = one.chosen_target()
+            lowered, stem, dump, _ = _lowered(model, target, replace(one, dump_ir=one.dump_ir and one.dump_ir / target.name), begin)
+            prefix = c_prefix(options.name or stem)
+            begin("llvm")
+            after = programs[-1].layout if programs else None
+            variant = Variant(module_symbol(prefix, target.name), weights_symbol(prefix), after)
+            programs.append(_built(lowered, target, options, prefix, variant))
+            begin("machine code")
+            programs[-1].object  # noqa: B018 - as above
+            if dump is not None:
+                _dump_code(dump, programs[-1])
+        return Variants(prefix, tuple(programs), programs[-1].layout)
+
+
+def _built(program: Lowered, target: Target, options: Options, prefix: str, variant: Variant | None = None) -> CpuProgram:
+    return build(
+        program.module,
+        program.weights,
+        machine=target.machine(options.opt_level),
+        prefix=prefix,
+        defaults=program.defaults,
+        variant=variant,
+    )
+
+
+def _dump_code(dump: Dump, core: CpuProgram) -> None:
+    dump.text("optimised.ll", core.llvm_ir(optimised=True))
+    dump.text("machine.s", core.assembly())
 
 
 def lower_model(

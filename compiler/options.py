@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..backends.cpu.variants import checked_levels
 from ..backends.target import Target, named_target
 from ..errors import IntaglioError
 
@@ -17,18 +18,18 @@ OPT_LEVELS = (0, 1, 2, 3)
 class Options:
     """How to compile.
 
-    target: "cpu", the name of a target that an installed package offers, or a `Target`; cpu: the processor for target "cpu", "host"
-    or LLVM's name of one; dims: sizes for open dimensions by name, fixed for good; opt_level: how hard LLVM works, 0 to 3; name: what
-    the C functions' names start with, by default the model file's; dump_ir: a folder for every level's text; verify_ir: check the IR
-    at every level, for work on the compiler itself; cache: whether a program made before may be taken from disk, and this one kept
-    there, see compiler/cache; operators: operators of the user's own, as `@operator` and `@decomposition` make
-    them, or modules and Python files that hold such; profile: the program times its dispatches, see `Session.profile`; winograd: whether
-    convolutions may go by Winograd's algorithm, up to three times as fast as a plain sum, but with more rounding: of up to 5e-5 of a
-    layer's largest output, and mostly a tenth of that.
+    target: "cpu", the name of a target that an installed package offers, or a `Target`; cpu: the processor for target "cpu", "host" or
+    LLVM's name of one, or several of "x86-64-v4" down to "x86-64" for an artifact that chooses when it is loaded; dims: sizes for open
+    dimensions by name, fixed for good; opt_level: how hard LLVM works, 0 to 3; name: what the C functions' names start with, by default
+    the model file's; dump_ir: a folder for every level's text; verify_ir: check the IR at every level, for work on the compiler itself;
+    cache: whether a program made before may be taken from disk, and this one kept there, see compiler/cache; operators: operators of the
+    user's own, as `@operator` and `@decomposition` make them, or modules and Python files that hold such; profile: the program times its
+    dispatches, see `Session.profile`; winograd: whether convolutions may go by Winograd's algorithm, up to three times as fast as a plain
+    sum, but with more rounding: of up to 5e-5 of a layer's largest output, and mostly a tenth of that.
     """
 
     target: str | Target = "cpu"
-    cpu: str = "host"
+    cpu: str | Sequence[str] = "host"
     dims: Mapping[str, int] = field(default_factory=dict)
     opt_level: int = 3
     name: str | None = None
@@ -43,10 +44,23 @@ class Options:
         if self.opt_level not in OPT_LEVELS:
             raise IntaglioError("ITG7103", f"{self.opt_level!r} is none of {OPT_LEVELS}", subject="opt_level")
 
+    def variants(self) -> tuple[Options, ...]:
+        """Of several processors, each for itself, best first; they share weights, so the rows of panels are those of the widest. Empty
+        for one processor. Raises IntaglioError: ITG7104, ITG7106, ITG7107."""
+        if isinstance(self.cpu, str):
+            return ()
+        if self.target != "cpu":
+            raise IntaglioError("ITG7104", 'several processors only go with target="cpu"', subject="target", node=str(self.target))
+        targets = [named_target(name) for name in checked_levels(tuple(self.cpu))]
+        panel = max(target.nr * target.vector_bytes for target in targets)
+        return tuple(replace(self, target=replace(target, panel_bytes=panel), cpu=target.name) for target in targets)
+
     def chosen_target(self) -> Target:
         """The target meant. Raises IntaglioError: ITG7101 for an unknown name, ITG7102 for a broken offer, ITG7104 for two processors."""
         if isinstance(self.target, Target):
             return self.target
+        if not isinstance(self.cpu, str):
+            return self.variants()[0].chosen_target()
         if self.target == "cpu":
             return named_target(self.cpu)
         if self.cpu != "host":

@@ -466,7 +466,8 @@ LIBC = (
 
 @dataclass(frozen=True)
 class Extent:
-    """What of a model the text depends on: how many of each, `weight_bytes`, and the prefix of the exported names.
+    """What of a model the text depends on: how many of each, `weight_bytes`, and the prefix of the exported names, "" where none
+    is exported.
 
     texts: how many texts the model names, 0 where it has no pool; their weights begin at `text_offsets` and `text_bytes`. numbers:
     whether texts become numbers or numbers texts. lists: whether there are any. sites: of the profile, 0 where none is kept.
@@ -503,7 +504,7 @@ def instance_functions(extent: Extent) -> str:
     lists = LISTS if extent.lists else NO_LISTS
     profile = (PROFILE,) if extent.sites else ()
     body = _fill("\n".join((ERRORS, STEPS, HEAP, *pool, lists, *profile, INPUTS, OUTPUTS, _API)), extent)
-    exports = [f"@{extent.prefix}_{name} = alias {signature}, ptr @api.{name}" for name, signature in EXPORTS.items()]
+    exports = [f"@{extent.prefix}_{name} = alias {signature}, ptr @api.{name}" for name, signature in EXPORTS.items() if extent.prefix]
     return "\n".join([*texts, expand(body, MEMBERS_HERE), *exports])
 
 

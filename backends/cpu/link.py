@@ -9,9 +9,9 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,12 +21,14 @@ from .weights import Layout, embed
 
 @dataclass(frozen=True)
 class Artifact:
-    """What there is to save: an object, the weights it has room for, its triple and the names it exports."""
+    """What there is to save: an object, the weights it has room for, its triple, the names it exports; more objects, by the symbol
+    that the first one takes from each."""
 
     image: bytes
     layout: Layout
     triple: str
     exports: tuple[str, ...]
+    more: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def save_object(artifact: Artifact, path: Path) -> None:
@@ -36,23 +38,35 @@ def save_object(artifact: Artifact, path: Path) -> None:
 
 
 def save_archive(artifact: Artifact, path: Path) -> None:
-    """Writes a static library of one member, with the index of symbols that linkers ask for."""
+    """Writes a static library, with the index of symbols that linkers ask for."""
+    symbols = [(name, 0) for name in artifact.exports] + [(name, n) for n, name in enumerate(artifact.more, 1)]
     with _replacing(path) as temporary, temporary.open("wb") as file:
-        names = b"".join(name.encode() + b"\0" for name in artifact.exports)
-        index_bytes = 4 + 4 * len(artifact.exports) + len(names)
+        names = b"".join(name.encode() + b"\0" for name, _ in symbols)
+        index_bytes = 4 + 4 * len(symbols) + len(names)
         file.write(b"!<arch>\n")
         _member(file, "/", index_bytes)
+        index_at = file.tell()
+        file.write(bytes(index_bytes) + b"\n" * (index_bytes % 2))
+        starts = [_archived(file, "model.o/", lambda: embed(artifact.image, artifact.layout, file))]
+        for n, image in enumerate(artifact.more.values()):
+            starts.append(_archived(file, f"variant{n}.o/", lambda image=image: file.write(image)))
         # Big-endian: how many symbols, and for each where its member's header stands.
-        member_at = file.tell() + index_bytes + index_bytes % 2
-        file.write(struct.pack(f">{len(artifact.exports) + 1}I", len(artifact.exports), *[member_at] * len(artifact.exports)))
-        file.write(names + b"\n" * (index_bytes % 2))
-        _member(file, "model.o/", 0)
-        start = file.tell()
-        embed(artifact.image, artifact.layout, file)
-        size = file.tell() - start
-        file.write(b"\n" * (size % 2))
-        file.seek(member_at)
-        _member(file, "model.o/", size)
+        file.seek(index_at)
+        file.write(struct.pack(f">{len(symbols) + 1}I", len(symbols), *(starts[n] for _, n in symbols)) + names)
+
+
+def _archived(file: BinaryIO, name: str, write: Callable[[], object]) -> int:
+    """Adds a member, whose bytes `write` appends to the file; where its header stands."""
+    header_at = file.tell()
+    _member(file, name, 0)
+    start = file.tell()
+    write()
+    size = file.tell() - start
+    file.write(b"\n" * (size % 2))
+    file.seek(header_at)
+    _member(file, name, size)
+    file.seek(0, 2)
+    return header_at
 
 
 def _member(file: BinaryIO, name: str, size: int) -> None:
@@ -66,19 +80,24 @@ def save_shared(artifact: Artifact, path: Path) -> None:
         object_path = temporary.with_suffix(".o")
         with object_path.open("wb") as file:
             embed(artifact.image, artifact.layout, file)
-        _link(artifact.triple, object_path, temporary, path.name)
+        sources = [object_path]
+        for n, image in enumerate(artifact.more.values()):
+            sources.append(temporary.with_suffix(f".{n}.o"))
+            sources[-1].write_bytes(image)
+        _link(artifact.triple, sources, temporary, path.name)
 
 
-def _link(triple: str, source: Path, target: Path, soname: str) -> None:
+def _link(triple: str, sources: Sequence[Path], target: Path, soname: str) -> None:
     command = linker(triple)
+    files = [str(source) for source in sources]
     by_compiler = command[-1] != "-shared"
     flags = ["-soname", soname, "-z", "noexecstack", "-z", "relro", "-z", "now"]
     if by_compiler:
         # What stays undefined is libc's or libm's, and then found by them.
         flags = ["-shared", "-Wl," + ",".join([*flags, "-z", "defs", "--as-needed"])]
-        arguments = [*command, *flags, "-o", str(target), str(source), "-pthread", "-lm"]
+        arguments = [*command, *flags, "-o", str(target), *files, "-pthread", "-lm"]
     else:
-        arguments = [*command, *flags, "-o", str(target), str(source)]
+        arguments = [*command, *flags, "-o", str(target), *files]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     if done.returncode:
         name = "ziglang" if "ziglang" in command else Path(command[0]).name

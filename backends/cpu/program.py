@@ -30,10 +30,20 @@ from .host import PROFILED, HostEmitter, Site
 from .instance import EXPORTS, Extent, instance_functions, instance_types
 from .link import Artifact, save_archive, save_object, save_shared
 from .threads import thread_functions, thread_libc
-from .weights import Layout, lay_out, placeholder
+from .weights import Layout, lay_out, placeholder, weights_elsewhere
 
 (_KERNEL,) = kernel_attributes()
 DEFAULT_PREFIX = "intaglio"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of several programs in an artifact, which exports nothing itself, see `variants`: the names of its module table and of all
+    weights, and the layout of the variants before it."""
+
+    module: str
+    weights: str
+    after: Layout | None
 
 
 def build(
@@ -43,12 +53,13 @@ def build(
     machine: Machine | None = None,
     prefix: str = DEFAULT_PREFIX,
     defaults: Mapping[str, np.ndarray] | None = None,
+    variant: Variant | None = None,
 ) -> CpuProgram:
     """Compiles a module at the hal level.
 
     module: kernels and @main, see dialects/hal.py. weights: by id, more than are used may be there; each is kept until the program
     goes. machine: what to compile for, this host at full optimisation by default. prefix: of the exported C functions, see
-    `c_prefix`. defaults: values of inputs that may be left out, by name.
+    `c_prefix`. defaults: values of inputs that may be left out, by name. variant: where this is one of several.
 
     Raises IntaglioError: ITG4001 and ITG4003 for IR that has no LLVM form, ITG7001 for weights that have no form in memory,
     ITG7003 for a default that does not fit its input.
@@ -65,8 +76,8 @@ def build(
     if missing := [key for key in used if key not in weights]:
         raise IntaglioError("ITG4001", f"the program uses weights that the store has not: {', '.join(missing)}", subject="hal.weight")
     arrays = [(key, weights[key]) for key in used] + [(f"default:{name}", array) for name, array in defaults.items()]
-    layout = lay_out(arrays)
-    ir = _Text(machine, prefix, inputs, outputs, layout, defaults).module(main, kernels)
+    layout = lay_out(arrays, variant.after if variant is not None else None)
+    ir = _Text(machine, prefix, inputs, outputs, layout, defaults, variant).module(main, kernels)
     return CpuProgram(machine, prefix, inputs, outputs, layout, ir)
 
 
@@ -200,6 +211,7 @@ class _Text:
         outputs: Sequence[hal.Port],
         layout: Layout,
         defaults: Mapping[str, np.ndarray],
+        variant: Variant | None = None,
     ) -> None:
         self.machine = machine
         self.prefix = prefix
@@ -207,6 +219,7 @@ class _Text:
         self.outputs = outputs
         self.layout = layout
         self.defaults = defaults
+        self.variant = variant
         self.symbols = {d: i for i, d in enumerate(dict.fromkeys(d for port in inputs for d in port.sizes if isinstance(d, str)))}
         self._tables: list[str] = []
         self._texts: dict[str, str] = {}
@@ -214,7 +227,7 @@ class _Text:
     def module(self, main: func.FuncOp, kernels: Sequence[func.FuncOp]) -> str:
         names = [kernel.sym_name.data for kernel in kernels]
         extent = Extent(
-            prefix=self.prefix,
+            prefix=self.prefix if self.variant is None else "",
             inputs=len(self.inputs),
             outputs=len(self.outputs),
             result_dims=sum(len(port.sizes) for port in self.outputs),
@@ -237,7 +250,8 @@ class _Text:
         e.module_line(instance_types(extent))
         e.module_line(cpu_device())
         e.module_line(thread_functions(triple))
-        e.module_line(placeholder(self.layout.bytes, triple))
+        elsewhere = self.variant.weights if self.variant is not None and self.layout.bytes else ""
+        e.module_line(weights_elsewhere(elsewhere) if elsewhere else placeholder(self.layout.bytes, triple))
         for kernel in kernels:
             e.emit_kernel(kernel, linkage="internal")
         e.emit_main(main)
@@ -329,6 +343,9 @@ class _Text:
             value = values.get(member.name, f"@api.{member.name}")
             width = {"int32_t": "i32", "int64_t": "i64"}.get(member.ctype.strip(), "ptr") if isinstance(member, Field) else "ptr"
             rows.append(f"{width} {value}")
+        if self.variant is not None:
+            self._tables.append(f'@"{self.variant.module}" = hidden constant %module {{ {", ".join(rows)} }}, align 8')
+            return
         # Weak, since a program may link several models; found by name only in a library of its own.
         self._tables.append(f"@{MODULE_SYMBOL} = weak constant %module {{ {', '.join(rows)} }}, align 8")
 

@@ -50,21 +50,34 @@ class Layout:
         return blob
 
 
-def lay_out(arrays: Iterable[tuple[str, np.ndarray]]) -> Layout:
+def lay_out(arrays: Iterable[tuple[str, np.ndarray]], after: Layout | None = None) -> Layout:
     """Places arrays in the order given. A bool takes a byte, and so does an element of a type below a byte.
+
+    after: another program's, which comes first; an array that it has by the same name and of the same bytes is not placed again.
 
     Raises IntaglioError (ITG7001) for an array of Python objects, such as strings.
     """
-    kept: dict[str, np.ndarray] = {}
-    offsets: dict[str, int] = {}
-    at = 0
+    kept: dict[str, np.ndarray] = dict(after.arrays) if after is not None else {}
+    offsets: dict[str, int] = dict(after.offsets) if after is not None else {}
+    at = after.bytes if after is not None else 0
     for key, array in arrays:
         if array.dtype.hasobject:
             raise IntaglioError("ITG7001", f"arrays of {array.dtype} have no form in memory", subject="weight", node=key)
+        if key in kept:
+            if _alike(kept[key], array):
+                continue
+            kept = {f"{name}@{len(kept)}" if name == key else name: value for name, value in kept.items()}
+            offsets = dict(zip(kept, offsets.values(), strict=True))
         at += -at % ALIGNMENT
         kept[key], offsets[key] = array, at
         at += array.nbytes
     return Layout(kept, offsets, at)
+
+
+def _alike(a: np.ndarray, b: np.ndarray) -> bool:
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    return all(x == y for x, y in zip(_chunks(a), _chunks(b), strict=False))
 
 
 def _chunks(array: np.ndarray) -> Iterator[memoryview]:
@@ -90,8 +103,15 @@ def _chunks(array: np.ndarray) -> Iterator[memoryview]:
 # In an object
 
 
-def placeholder(total: int, triple: str) -> str:
+def weights_elsewhere(symbol: str) -> str:
+    """LLVM IR of a `@weights.own` that points at the blob of another object."""
+    return f'@"{symbol}" = external hidden constant i8\n@weights.own = internal externally_initialized constant ptr @"{symbol}", align 8'
+
+
+def placeholder(total: int, triple: str, symbol: str = "") -> str:
     """LLVM IR of one byte in a section of its own, which `embed` makes the whole blob, and of `@weights.own`, which points at it.
+
+    symbol: what other objects find the blob by.
 
     Both are marked as initialised elsewhere, as their contents are not what LLVM sees.
     """
@@ -102,10 +122,11 @@ def placeholder(total: int, triple: str) -> str:
         return "@weights.own = internal constant ptr null, align 8"
     large = total > LARGE_BYTES and triple.startswith("x86_64")
     section, model = (_LARGE_SECTION, ', code_model "large"') if large else (SECTION, "")
+    name, linkage = (symbol, "hidden") if symbol else ("weights.blob", "internal")
     return (
-        "@weights.blob = internal externally_initialized constant [1 x i8] zeroinitializer, "
+        f'@"{name}" = {linkage} externally_initialized constant [1 x i8] zeroinitializer, '
         f'section "{section}"{model}, align {ALIGNMENT}\n'
-        "@weights.own = internal externally_initialized constant ptr @weights.blob, align 8"
+        f'@weights.own = internal externally_initialized constant ptr @"{name}", align 8'
     )
 
 

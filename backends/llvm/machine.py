@@ -211,6 +211,7 @@ def _initialise() -> None:
     with _once:
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
+        llvm.initialize_native_asmparser()  # for the instructions that tell processors apart
 
 
 def _explain(ir: str, message: str) -> LlvmError:

@@ -74,6 +74,11 @@ def named_number(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
+def processors(text: str) -> str | tuple[str, ...]:
+    """One name, or several with commas between, as --cpu takes them."""
+    return tuple(text.split(",")) if "," in text else text
+
+
 def _model(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("model", type=Path, help=what)
 
@@ -90,7 +95,13 @@ def _reading(command: argparse.ArgumentParser) -> None:
 def _options(command: argparse.ArgumentParser) -> None:
     _reading(command)
     command.add_argument("--target", default="cpu", help='"cpu", or a target that an installed package offers')
-    command.add_argument("--cpu", default="host", help='the processor: "host", x86-64-v3, neoverse-v1, .. (default host)')
+    command.add_argument(
+        "--cpu",
+        type=processors,
+        default="host",
+        help='the processor: "host", x86-64-v3, neoverse-v1, .. (default host); of x86-64-v3,x86-64-v4 or other levels the '
+        "library chooses when it is loaded",
+    )
     command.add_argument("-O", dest="opt_level", type=int, choices=range(4), default=3, help="how hard LLVM works (default 3)")
     command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every level there, one file each")
     command.add_argument("--verify-ir", action="store_true", help="check the IR at every level")

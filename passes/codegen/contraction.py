@@ -463,9 +463,10 @@ def _product(sizes: Sequence[Size]) -> Factors:
 
 
 def rows_beside(most: int, vectors: int) -> int:
-    """Rows of a register tile of so many vectors, which takes no more registers than `most` rows of two: a block of 16 channels is four
-    vectors on narrow machines."""
-    return max(1, min(most, 2 * most // vectors)) if vectors else most
+    """Rows of a register tile of so many vectors on a machine that holds `most` rows of two: sums, the vectors and one value of the left
+    operand are in registers, of which there is a power of two. A block of 16 channels is four vectors on narrow machines."""
+    registers = 1 << (2 * most + 2).bit_length()
+    return max(1, min(most, (registers - 1 - vectors) // vectors)) if vectors else most
 
 
 def best_rows(m: int, most: int) -> int:

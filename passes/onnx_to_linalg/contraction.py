@@ -147,9 +147,9 @@ def repeats_plainly(x: Tensor, batch: Shape) -> bool:
 
 
 def panel_width(b: Lowering, n: Dim, bits: int) -> int:
-    """Columns of a panel: two vectors, or one where that holds all columns."""
-    lanes = b.target.lanes(bits) if b.target is not None else 512 // bits
-    return lanes if isinstance(n, int) and n <= lanes else 2 * lanes
+    """Columns of a panel: the target's, or half of it where that holds all columns."""
+    width = b.target.panel(bits) if b.target is not None else 2 * 512 // bits
+    return width // 2 if isinstance(n, int) and n <= width // 2 else width
 
 
 def pack_lhs(b: Lowering, x: Tensor, batch: Shape, block: int) -> Tensor:

@@ -174,7 +174,8 @@ def test_one_reduced_element_under_open_batches() -> None:
 
 def test_tiles_of_more_vectors_have_fewer_rows() -> None:
     assert [rows_beside(14, vectors) for vectors in (0, 1, 2)] == [14, 14, 14]
-    assert [rows_beside(12, 4), rows_beside(4, 4), rows_beside(4, 20)] == [6, 2, 1]
+    assert [rows_beside(12, 4), rows_beside(6, 4), rows_beside(4, 4), rows_beside(4, 20)] == [6, 2, 2, 1]
+    assert [rows_beside(most, 2) for most in (14, 12, 6, 4)] == [14, 12, 6, 4]
 
 
 def test_sums_of_products_call_no_library_where_nothing_is_fused() -> None:
