@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import (
     i8,
     i64,
 )
+from xdsl.dialects.utils.fast_math import FastMathFlag
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ..dialects.dispatch import AssertOp
@@ -317,6 +318,10 @@ class ScalarBuilder:
 
     def exp(self, x: Scalar) -> Scalar:
         return self.unary(math.ExpOp, x)
+
+    def weight(self, x: Scalar) -> Scalar:
+        """e^x of x <= 0, 0 below the normal numbers: faster, for what is summed up with the 1 of x = 0."""
+        return self.unary(lambda v: math.ExpOp(v, arith.FastMathFlagsAttr([FastMathFlag.APPROX_FUNC])), x)
 
     def expm1(self, x: Scalar) -> Scalar:
         return self.unary(math.ExpM1Op, x)

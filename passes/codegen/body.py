@@ -15,6 +15,7 @@ from ...dialects import dispatch
 from .kernel import KernelBuilder
 
 REASSOCIATE = FastMathFlagsAttr([FastMathFlag.REASSOC, FastMathFlag.ALLOW_CONTRACT])
+APPROXIMATE = FastMathFlagsAttr([FastMathFlag.APPROX_FUNC])
 CONTRACT = FastMathFlagsAttr([FastMathFlag.ALLOW_CONTRACT])
 
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 from xdsl.context import Context
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import BFloat16Type, Float16Type, ModuleOp, VectorType, f32
+from xdsl.dialects.utils.fast_math import FastMathFlag
 from xdsl.ir import Attribute, Block, Operation
 from xdsl.passes import ModulePass
 from xdsl.traits import IsolatedFromAbove
@@ -64,7 +65,8 @@ def expand_math(root: Operation) -> bool:
     Operands are f16, bf16, f32, f64 or vectors of one of them; the short floats compute in f32. Constants gather at the top of the
     function. Results differ from the exact values by at most 2.5 units in the last place, 3 for erf and 3.5 for tan, where they are
     normal numbers or subnormal ones; sin, cos and tan only up to |x| = 2^22 (f32) or 2^51 (f64), beyond which they mean nothing.
-    Fast-math flags are not passed on: they would undo what keeps the error small. Raises UnsupportedError (ITG3004) for another
+    With fastmath<afn>, exp is `exp_of_negative`. Other fast-math flags go: they would undo what keeps the error small.
+    Raises UnsupportedError (ITG3004) for another
     element type.
     """
     found = [op for op in root.walk() if type(op) in EXPANSIONS]
@@ -82,7 +84,8 @@ def _expand(op: Operation, constants: Constants) -> None:
     operands = list(op.operands)
     if computed != t:
         operands = [b.emit(arith.ExtFOp, [operand], computed) for operand in operands]
-    result = EXPANSIONS[type(op)](b, *(Real(b, operand) for operand in operands)).ssa
+    build = exponential.exp_of_negative if is_approximate(op) else EXPANSIONS[type(op)]
+    result = build(b, *(Real(b, operand) for operand in operands)).ssa
     if computed != t:
         result = b.emit(arith.TruncFOp, [result], t)
     result.name_hint = op.results[0].name_hint
@@ -91,6 +94,12 @@ def _expand(op: Operation, constants: Constants) -> None:
     block.insert_ops_before(b.ops, op)
     op.results[0].replace_all_uses_with(result)
     block.erase_op(op)
+
+
+def is_approximate(op: Operation) -> bool:
+    """Whether it is an exponential of numbers up to 0 of which the subnormal ones do not count (fastmath<afn>)."""
+    flags = op.properties.get("fastmath")
+    return isinstance(op, math.ExpOp) and isinstance(flags, arith.FastMathFlagsAttr) and FastMathFlag.APPROX_FUNC in flags.data
 
 
 def _computed(t: Attribute) -> Attribute:

@@ -224,7 +224,7 @@ def softmax(b: Lowering, x: Tensor, *, guarded: bool) -> Tensor:
 
     def power(*i: Any) -> Scalar:
         top = largest.at(i)
-        return b.s.exp(x[i] - (b.s.select(top.equals(float("-inf")), 0.0, top) if guarded else top))
+        return b.s.weight(x[i] - (b.s.select(top.equals(float("-inf")), 0.0, top) if guarded else top))
 
     powers = b.compute(x.shape, x.type, power)
     total = fold(b, powers, axes, SUM, x.type)

@@ -353,7 +353,7 @@ def softmax(b: Lowering, x: Tensor, axis: int = -1) -> Tensor:
     """Softmax along an axis in the element type of x; 16-bit floats are computed in float."""
     type, axes = wide(x.type), (axis % x.rank,)
     largest = fold(b, x, axes, MAX, type)
-    powers = b.compute(x.shape, type, lambda *i: b.s.exp(b.s.cast(x[i], type) - largest.at(i)))
+    powers = b.compute(x.shape, type, lambda *i: b.s.weight(b.s.cast(x[i], type) - largest.at(i)))
     total = fold(b, powers, axes, SUM, type)
     scale = b.compute(total.shape, type, lambda *i: 1.0 / total[i])
     return b.compute(x.shape, x.type, lambda *i: b.s.cast(powers[i] * scale.at(i), x.type), doc="Softmax")
@@ -368,7 +368,7 @@ def log_softmax(b: Lowering, x: Tensor, axis: int) -> Tensor:
     """The logarithm of softmax along an axis, as x - max - log(sum e^(x - max)): small probabilities keep their precision."""
     type, axes = wide(x.type), (axis % x.rank,)
     largest = fold(b, x, axes, MAX, type)
-    total = fold(b, x, axes, SUM, type, lambda v, *i: b.s.exp(b.s.cast(v, type) - largest.at(i)))
+    total = fold(b, x, axes, SUM, type, lambda v, *i: b.s.weight(b.s.cast(v, type) - largest.at(i)))
     shift = b.compute(total.shape, type, lambda *i: b.s.log(total[i]))
     return b.compute(x.shape, x.type, lambda *i: b.s.cast(b.s.cast(x[i], type) - largest.at(i) - shift.at(i), x.type), doc="LogSoftmax")
 

@@ -183,3 +183,10 @@ def test_sums_of_products_call_no_library_where_nothing_is_fused() -> None:
     graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["y"])], "product", values[:2], values[2:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10)
     assert b"fmaf" not in intaglio.compile(model, cpu="x86-64", opt_level=1).core.object
+
+
+def test_long_rows_go_by_in_stretches() -> None:
+    """Rows of 1024 elements, more than stay in L2 beside a panel, whose number no stretch divides."""
+    a, b = draw((151, 1024)), draw((1024, 40), seed=1)
+    (got,) = session(a.shape, b.shape, constant=b).run(None, {"a": a})
+    check(got, a, b)

@@ -33,6 +33,7 @@ from xdsl.dialects.builtin import (
     f64,
     f80,
 )
+from xdsl.dialects.utils.fast_math import FastMathFlag
 from xdsl.ir import Attribute, Block, Operation, Region
 
 from .arith_interpreter import Array, run
@@ -42,10 +43,10 @@ INF, NAN = np.inf, np.nan
 
 
 @cache
-def expanded(operation: type[Operation], t: Attribute, arity: int = 1) -> func.FuncOp:
+def expanded(operation: type[Operation], t: Attribute, arity: int = 1, fastmath: arith.FastMathFlagsAttr | None = None) -> func.FuncOp:
     """A function that applies the operation to its arguments, expanded."""
     block = Block(arg_types=[t] * arity)
-    op = operation.create(operands=block.args, result_types=[t])
+    op = operation.create(operands=block.args, result_types=[t], properties={} if fastmath is None else {"fastmath": fastmath})
     block.add_ops([op, func.ReturnOp(op.results[0])])
     function = func.FuncOp("f", ([t] * arity, [t]), Region(block))
     assert expand_math(function)
@@ -117,6 +118,18 @@ FLOATS = [np.float32, np.float64]
 
 def name(value: object) -> str:
     return value.operation.name if isinstance(value, Case) else getattr(value, "__name__", str(value))
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=name)
+def test_exponential_of_negative_numbers(dtype: type) -> None:
+    """Right relative to itself near 0, relative to 1 far below, and 0 below the normal numbers."""
+    function = expanded(math.ExpOp, TYPES[dtype], 1, arith.FastMathFlagsAttr([FastMathFlag.APPROX_FUNC]))
+    x = np.concatenate([between(dtype, -30, 0), between(dtype, -760, 0, seed=1), np.array([0, -0.0, -INF, NAN], dtype)])
+    got, exact = run(function, x), np.exp(x.astype(np.longdouble))
+    unit = np.finfo(dtype).eps
+    assert np.all((np.abs(got - exact) <= unit * exact + unit / 16 * exact**0.5)[:-1])
+    assert got[-4] == got[-3] == 1 and got[-2] == 0 and np.isnan(got[-1])
+    assert np.all(got[exact < np.finfo(dtype).tiny / 2] == 0)
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=name)

@@ -132,6 +132,18 @@ def exp(b: FloatBuilder, x: Real) -> Real:
     return scaled(b, b.horner(r, (1.0, 1.0, *t.tail)), k)
 
 
+def exp_of_negative(b: FloatBuilder, x: Real) -> Real:
+    """e^x of x <= 0 that is 0 below the normal numbers: 2^n is one factor, which is 0 for the n below theirs. NaN stays.
+
+    A third of the work less than `exp`. The remainder is off by 2e-9 |n|, the error of log 2: that of a weight of e^-20 is 1e-7 of it.
+    """
+    t = TABLES[b.width]
+    below = b.format.power(0) >> b.format.mantissa
+    x = b.at_least(x, below / -LOG2_E)
+    n, k = b.nearest(x, LOG2_E)
+    return b.horner(b.fma(n, t.log2_high, x), (1.0, 1.0, *t.tail)) * power_of_two(b, k, 0)
+
+
 def exp2(b: FloatBuilder, x: Real) -> Real:
     t = TABLES[b.width]
     x = b.clamp(x, t.lowest2, t.highest2)
