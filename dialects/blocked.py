@@ -15,14 +15,18 @@ from xdsl.irdl import operand_def, opt_operand_def, result_def
 from .onnx.base import OnnxOp, int_attr, ints_attr, operator, str_attr, tensor
 from .onnx.dims import Shape, ceildiv, floordiv
 from .onnx.shapes import Shapes
-from .onnx.types import ALL_FLOATS, F32
+from .onnx.types import ALL_FLOATS, BY_NAME, F32, I32
+
+_BYTES = (BY_NAME["int8"].ir, BY_NAME["uint8"].ir)
+ELEMENTS = (*ALL_FLOATS, *_BYTES, *I32)
+"""What blocked tensors may hold."""
 
 BLOCK = 16
 """Channels in a block: one vector of AVX-512, two of AVX2, four of NEON, and a cache line of float32."""
 
 
 class BlockedOp(OnnxOp):
-    """Base of the dialect's operators: those that compute do so on float32."""
+    """Base of the dialect's operators: those that compute do so on float32, but for quantised convolutions."""
 
 
 @operator(since=1)
@@ -30,8 +34,8 @@ class PackOp(BlockedOp):
     """x (N, C, H, W) as (N, C/block, H, W, block), zero beyond C."""
 
     name = "blocked.pack"
-    x = operand_def(tensor("T", ALL_FLOATS))
-    y = result_def(tensor("T", ALL_FLOATS))
+    x = operand_def(tensor("T", ELEMENTS))
+    y = result_def(tensor("T", ELEMENTS))
     block = int_attr(BLOCK)
 
     @override
@@ -46,8 +50,8 @@ class UnpackOp(BlockedOp):
     """x (N, C/block, H, W, block) as (N, channels, H, W)."""
 
     name = "blocked.unpack"
-    x = operand_def(tensor("T", ALL_FLOATS))
-    y = result_def(tensor("T", ALL_FLOATS))
+    x = operand_def(tensor("T", ELEMENTS))
+    y = result_def(tensor("T", ELEMENTS))
     channels = int_attr(required=True)
 
     @override
@@ -97,6 +101,49 @@ class ConvOp(WindowedOp):
         return ((shape[0], ceildiv(shapes.of(self.w)[0], BLOCK), *self.plane(shape), BLOCK),)
 
 
+class ByteConvOp(WindowedOp):
+    """Base of convolutions of blocked bytes with weights w (M, C, kh, kw) in ONNX's layout, or depthwise with w (C, 1, kh, kw).
+
+    Pads stand for x's zero point; w's is one, or one for each output channel.
+    """
+
+    depthwise = int_attr(0)
+
+    @override
+    def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
+        shape = shapes.of(self.operands[0])
+        return ((shape[0], ceildiv(shapes.of(self.w)[0], BLOCK), *self.plane(shape), BLOCK),)  # type: ignore[attr-defined]
+
+
+@operator(since=1)
+class ConvIntegerOp(ByteConvOp):
+    """Sums in int32 of the products of x and w, each less its zero point."""
+
+    name = "blocked.conv_integer"
+    x = operand_def(tensor("T1", _BYTES))
+    w = operand_def(tensor("T2", _BYTES))
+    x_zero_point = opt_operand_def(tensor("T1", _BYTES))
+    w_zero_point = opt_operand_def(tensor("T2", _BYTES))
+    y = result_def(tensor("T3", I32))
+
+
+@operator(since=1)
+class QLinearConvOp(ByteConvOp):
+    """Those sums plus bias b (M) of int32, quantised again; w_scale is one, or one for each output channel."""
+
+    name = "blocked.qlinear_conv"
+    x = operand_def(tensor("T1", _BYTES))
+    x_scale = operand_def(tensor("", F32))
+    x_zero_point = operand_def(tensor("T1", _BYTES))
+    w = operand_def(tensor("T2", _BYTES))
+    w_scale = operand_def(tensor("", F32))
+    w_zero_point = operand_def(tensor("T2", _BYTES))
+    y_scale = operand_def(tensor("", F32))
+    y_zero_point = operand_def(tensor("T3", _BYTES))
+    b = opt_operand_def(tensor("T4", I32))
+    y = result_def(tensor("T3", _BYTES))
+
+
 @operator(since=1)
 class PoolOp(WindowedOp):
     """Pooling of blocked x, kind "max" or "average"; an average leaves padding out unless `count_include_pad`.
@@ -117,4 +164,4 @@ class PoolOp(WindowedOp):
         return ((*shape[:2], *self.plane(shape), shape[4]),)
 
 
-BLOCKED = Dialect("blocked", [PackOp, UnpackOp, ConvOp, PoolOp])
+BLOCKED = Dialect("blocked", [PackOp, UnpackOp, ConvOp, ConvIntegerOp, QLinearConvOp, PoolOp])

@@ -16,16 +16,21 @@ from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, StringAttr, Tenso
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...dialects import blocked
-from ...dialects.onnx import activation, conv, elementwise, image, pooling, reduction, reshaping, slicing
+from ...dialects.onnx import activation, conv, elementwise, image, pooling, quantization, reduction, reshaping, slicing
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Shape
 from ...dialects.onnx.shapes import Shapes
 from ...dialects.onnx.tensor import CastOp, ConstantOp, IdentityOp
-from ...dialects.onnx.types import ALL_FLOATS
 from .analysis import OnnxPass
 from .weights import Weights
 
 BLOCK = blocked.BLOCK
+
+GROUP = 4
+"""Bytes that dot products take at once: so wide are the blocks of few channels."""
+
+MOST_EXACT = 256
+"""As many products of differences of bytes add up exactly in float32, 24 bits: depthwise convolutions of bytes are of so many."""
 
 FULL = 0.9
 """Lanes used on ONNX's own layout, at least, where a convolution stays on it; packing and unpacking take about a tenth of one."""
@@ -35,6 +40,7 @@ _ZERO_SAFE: tuple[type[OnnxOp], ...] = (
     activation.EluOp, activation.SeluOp, activation.GeluOp, activation.SoftplusOp, activation.MishOp, activation.SwishOp,
     elementwise.ClipOp, elementwise.AddOp, elementwise.SubOp, elementwise.MulOp, elementwise.AbsOp, elementwise.NegOp,
     elementwise.SumOp, elementwise.MaxOp, elementwise.MinOp, IdentityOp, CastOp,
+    quantization.QuantizeLinearOp, quantization.DequantizeLinearOp,
 )  # fmt: skip
 """Elementwise operators that keep finite padding lanes finite."""
 
@@ -134,6 +140,29 @@ class _Chooser:
         properties = _window(windows.kernel, windows.strides, windows.dilations, pads)
         properties["depthwise"] = IntegerAttr(int(depthwise), i64)
         return self.insert(blocked.ConvOp, [source, op.w, op.b if op.b is not None else [], scale if scale is not None else []], properties)
+
+    def byte_conv(self, op: conv.ConvIntegerOp | conv.QLinearConvOp) -> SSAValue | None:
+        shape, filters = self.shapes.of(op.x), self.shapes.of(op.w)
+        windows = op.windows(self.shapes)
+        if len(shape) != 4 or not _all_ints(filters) or not isinstance(shape[1], int) or 0 in filters or not self._is_weight(op.w):
+            return None
+        fields = [getattr(op, name) for name, *_ in op.operand_defs()]
+        channels_own = [v for v in fields if v is not None and v is not op.x and self.shapes.of(v) not in ((), (1,))]
+        pads = (*windows.pads_begin, *windows.pads_end)
+        if not _all_ints(pads) or not all(map(self._is_weight, channels_own)):
+            return None
+        group, channels, taps = op.attr("group"), shape[1], math.prod(cast("tuple[int, ...]", filters[2:]))
+        depthwise = group == channels == filters[0] and group > 1
+        if (group != 1 and not depthwise) or (depthwise and (taps > MOST_EXACT or not self._is_plain(op.w_zero_point))):
+            return None
+        block = BLOCK if depthwise or channels > GROUP or op.x in self.blocked else GROUP
+        properties = _window(windows.kernel, windows.strides, windows.dilations, pads)
+        properties["depthwise"] = IntegerAttr(int(depthwise), i64)
+        operands = [[] if v is None else v for v in (self.get(op.x, block), *fields[1:])]
+        return self.insert(blocked.QLinearConvOp if isinstance(op, conv.QLinearConvOp) else blocked.ConvIntegerOp, operands, properties)
+
+    def _is_plain(self, value: SSAValue | None) -> bool:
+        return value is None or self._is_weight(value)
 
     def _stands_alone(self, op: conv.ConvOp, depthwise: bool, filters: Shape) -> bool:
         """Whether nothing around a convolution is blocked: then it runs as fast on ONNX's own layout, and nothing is packed, if rows of
@@ -257,7 +286,7 @@ class _Chooser:
     def elementwise(self, op: OnnxOp) -> SSAValue | None:
         """Follows if an operand is blocked and the others are alike, scalar, or constant along the channels."""
         lead = [v for v in op.operands if v in self.blocked]
-        if not lead or len(op.results) != 1 or _element(op.results[0]) not in ALL_FLOATS:
+        if not lead or len(op.results) != 1 or _element(op.results[0]) not in blocked.ELEMENTS:
             return None
         shape = self.shapes.of(op.results[0])
         if all(self.shapes.of(v) != shape for v in lead):
@@ -354,6 +383,8 @@ def _window(kernel: Sequence[Any], strides: Sequence[int], dilations: Sequence[i
 
 _REWRITES: dict[type[Operation], Callable[[_Chooser, Any], SSAValue | None]] = {
     conv.ConvOp: _Chooser.conv,
+    conv.ConvIntegerOp: _Chooser.byte_conv,
+    conv.QLinearConvOp: _Chooser.byte_conv,
     pooling.MaxPoolOp: _Chooser.pool,
     pooling.AveragePoolOp: _Chooser.pool,
     pooling.GlobalAveragePoolOp: _Chooser.global_average,

@@ -54,12 +54,12 @@ def lower_conv(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor, bias: Tens
     if op.attr("winograd"):
         result = winograd(b, op, x, w)
     elif op.attr("depthwise"):
-        result = _depthwise(b, op, x, w)
+        result = depthwise(b, op, x, w)
     else:
         result = _dense(b, op, _padded(b, op, x, 0.0), w, scale)
     if bias is None:
         return result
-    term = _blocked_bias(b, bias)
+    term = in_blocks(b, bias)
     return b.compute(result.shape, FLOAT, lambda *i: result[i] + term[i[1], i[4]])
 
 
@@ -95,19 +95,19 @@ def _packed_weights(b: Lowering, w: Tensor, block: int, width: int) -> Tensor:
     id = f"{weight}:conv{block}x{width}"
     if id not in b.weights:
         m, c, kh, kw = (int(d) for d in w.shape)  # type: ignore[arg-type]
-        array = _pad_to(b.weights[weight].reshape(m, c, kh, kw), (width, block, 1, 1))
+        array = pad_to(b.weights[weight].reshape(m, c, kh, kw), (width, block, 1, 1))
         split = array.reshape(array.shape[0] // width, width, array.shape[1] // block, block, kh, kw)
         b.weights[id] = np.ascontiguousarray(split.transpose(0, 2, 4, 5, 3, 1))
     return b.constant(b.weights[id], FLOAT, id)
 
 
-def _depthwise(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
+def depthwise(b: Lowering, op: Any, x: Tensor, w: Tensor) -> Tensor:
     weight = weight_id(w)
     assert weight is not None
     id = f"{weight}:depthwise"
     if id not in b.weights:
         m, _, kh, kw = (int(d) for d in w.shape)  # type: ignore[arg-type]
-        array = _pad_to(b.weights[weight].reshape(m, kh, kw), (BLOCK, 1, 1))
+        array = pad_to(b.weights[weight].reshape(m, kh, kw), (BLOCK, 1, 1))
         b.weights[id] = np.ascontiguousarray(array.reshape(-1, BLOCK, kh, kw).transpose(0, 2, 3, 1))
     taps, shape = b.constant(b.weights[id], FLOAT, id), b.shapes.of(op.y)
     (sh, sw), (dh, dw) = op.attr("strides"), op.attr("dilations")
@@ -126,17 +126,17 @@ def _is_known_plane(*shapes: Shape) -> bool:
     return all(isinstance(d, int) for shape in shapes for d in shape[2:4])
 
 
-def _blocked_bias(b: Lowering, bias: Tensor) -> Tensor:
-    """bias (M) as (M/16, 16), zero beyond M."""
-    weight = weight_id(bias)
+def in_blocks(b: Lowering, values: Tensor) -> Tensor:
+    """Constants (M) of the channels as (M/16, 16), zero beyond M."""
+    weight = weight_id(values)
     assert weight is not None
     id = f"{weight}:blocked"
     if id not in b.weights:
-        b.weights[id] = _pad_to(b.weights[weight].reshape(-1), (BLOCK,)).reshape(-1, BLOCK)
-    return b.constant(b.weights[id], FLOAT, id)
+        b.weights[id] = pad_to(b.weights[weight].reshape(-1), (BLOCK,)).reshape(-1, BLOCK)
+    return b.constant(b.weights[id], values.type, id)
 
 
-def _pad_to(array: np.ndarray, multiples: Sequence[int]) -> np.ndarray:
+def pad_to(array: np.ndarray, multiples: Sequence[int]) -> np.ndarray:
     pads = [(0, -d % m) for d, m in zip(array.shape, multiples, strict=True)]
     return np.pad(array, pads) if any(p for _, p in pads) else array
 

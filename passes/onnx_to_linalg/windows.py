@@ -21,8 +21,8 @@ def padded(b: Lowering, op: OnnxOp, x: Tensor, found: Windows, fill: Number | Te
     return _moved(b, x, range(x.rank - len(reach), x.rank), found.pads_begin, reach, fill)
 
 
-def pad_axes(b: Lowering, x: Tensor, axes: Sequence[int], begins: Sequence[Dim], ends: Sequence[Dim], fill: Number) -> Tensor:
-    """x with `begins` and `ends` elements of `fill` added along `axes`."""
+def pad_axes(b: Lowering, x: Tensor, axes: Sequence[int], begins: Sequence[Dim], ends: Sequence[Dim], fill: Number | Tensor) -> Tensor:
+    """x with `begins` and `ends` elements of `fill`, a number or a tensor of one element, added along `axes`."""
     if all(p == 0 for p in (*begins, *ends)):
         return x
     sizes = [x.shape[a] + p + q for a, p, q in zip(axes, begins, ends, strict=True)]

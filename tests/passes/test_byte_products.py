@@ -8,10 +8,13 @@ import intaglio
 import numpy as np
 import pytest
 from intaglio.backends.target import host_target
+from intaglio.compiler.lowering import lower_model
+from intaglio.compiler.options import Options
 
 onnx = pytest.importorskip("onnx")
 
 from onnx import helper, numpy_helper  # noqa: E402
+from onnx.reference import ReferenceEvaluator  # noqa: E402
 
 CPUS = [c for c in ("host", "x86-64-v3", "x86-64") if c == "host" or host_target().triple.startswith("x86_64")]
 BYTES = [np.uint8, np.int8]
@@ -102,3 +105,84 @@ def test_sums_wrap_around() -> None:
     a, b = np.full((1, depth), 255, np.uint8), np.full((depth, 1), -128, np.int8)
     (got,) = session("MatMulInteger", {"a": a, "b": b}, {}).run(None, {"a": a, "b": b})
     assert got.item() == np.int64(-255 * 128 * depth).astype(np.int32)
+
+
+# -- convolutions
+
+
+def convolved(x: np.ndarray, w: np.ndarray, **attributes: Any) -> np.ndarray:
+    """By ONNX's reference in float64, where whole numbers stay whole."""
+    ports = [helper.make_tensor_value_info(n, onnx.TensorProto.DOUBLE, a.shape) for n, a in (("x", x), ("w", w))]
+    output = helper.make_tensor_value_info("y", onnx.TensorProto.DOUBLE, None)
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"], **attributes)], "g", ports, [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    found: Any = ReferenceEvaluator(model).run(None, {"x": x.astype(np.float64), "w": w.astype(np.float64)})[0]
+    return found
+
+
+def check_convolution(
+    x: np.ndarray, w: np.ndarray, p: np.ndarray, q: np.ndarray | None, cpu: str = "host", dims: Any = None, **more: Any
+) -> None:
+    feeds, weights = {"a": x, "p": p}, {"b": w} | ({} if q is None else {"q": q})
+    (got,) = session("ConvInteger", feeds, weights, cpu, dims, **more).run(None, feeds)
+    zeros = 0 if q is None else q.astype(int).reshape(-1, 1, 1, 1)
+    np.testing.assert_array_equal(got, convolved(x.astype(int) - p.astype(int), w.astype(int) - zeros, **more))
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("right", BYTES)
+@pytest.mark.parametrize("left", BYTES)
+def test_convolutions_of_types_and_zero_points(left: Any, right: Any, cpu: str) -> None:
+    x, w = draw((2, 20, 9, 7), left), draw((37, 20, 3, 3), right, 1)
+    p, q = draw((), left, 2), draw((37,), right, 3)
+    check_convolution(x, w, p, q, cpu, pads=[1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("channels", "filters", "group", "attributes"),
+    [
+        (3, 16, 1, {"pads": [1, 2, 0, 1], "strides": [2, 1]}),
+        (4, 8, 1, {}),
+        (16, 33, 1, {"dilations": [2, 2], "pads": [2, 2, 2, 2]}),
+        (20, 20, 20, {"pads": [1, 1, 1, 1], "strides": [2, 2]}),
+        (16, 16, 16, {}),
+        (4, 8, 2, {"pads": [1, 1, 1, 1]}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("open_plane", [False, True])
+def test_convolutions_of_shapes(channels: int, filters: int, group: int, attributes: dict[str, Any], open_plane: bool) -> None:
+    x, w = draw((1, channels, 8, 11), np.uint8), draw((filters, channels // group, 3, 3), np.int8, 1)
+    dims = {"a": ("N", channels, "H", "W")} if open_plane else None
+    check_convolution(x, w, np.array(77, np.uint8), np.array(-5, np.int8), dims=dims, group=group, **attributes)
+
+
+def test_a_network_of_bytes_stays_in_blocks() -> None:
+    """Scales by channel, a bias, a depthwise convolution, and a sum of real values between convolutions."""
+    text = """
+        c = QLinearConv <pads = [1, 1, 1, 1]> (x, s, p, w, t, q, u, p, k)
+        d = QLinearConv <pads = [1, 1, 1, 1], group = 20> (c, u, p, v, s, q0, u, p)
+        e = DequantizeLinear (c, u, p)
+        f = DequantizeLinear (d, u, p)
+        g = Add (e, f)
+        h = QuantizeLinear (g, u, p)
+        y = QLinearConv (h, u, p, r, s, q0, u, p)
+    """
+    graph = onnx.parser.parse_graph(f"g (uint8[1,3,6,7] x) => (uint8[1,5,6,7] y) {{ {text} }}")
+    constants = {
+        "s": np.float32(0.02), "u": np.float32(0.5), "p": np.uint8(128), "q0": np.int8(0), "q": draw((20,), np.int8, 5),
+        "t": np.linspace(0.01, 0.05, 20, dtype=np.float32), "k": np.arange(20, dtype=np.int32) * 100 - 900,
+        "w": draw((20, 3, 3, 3), np.int8, 1), "v": draw((20, 1, 3, 3), np.int8, 2), "r": draw((5, 20, 1, 1), np.int8, 3),
+    }  # fmt: skip
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(a), n) for n, a in constants.items())
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    levels: dict[str, list[str]] = {}
+    lower_model(
+        model.SerializeToString(), Options(), observe=lambda level, module: levels.update({level: [op.name for op in module.walk()]})
+    )
+    names = levels["onnx"]
+    assert (names.count("blocked.qlinear_conv"), names.count("blocked.pack"), names.count("blocked.unpack")) == (3, 1, 1)
+    x = draw((1, 3, 6, 7), np.uint8)
+    wanted: Any = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    got = intaglio.compile(model, opt_level=1).session().run(None, {"x": x})[0]
+    assert np.abs(got.astype(int) - wanted.astype(int)).max() <= 1

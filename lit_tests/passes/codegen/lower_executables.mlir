@@ -114,3 +114,19 @@ func.func @fill() -> tensor<4x8xi32> attributes {dispatch.executable = 0 : i64} 
   %start = linalg.fill ins(%one : i32) outs(%e0 : tensor<4x8xi32>) -> tensor<4x8xi32>
   func.return %start : tensor<4x8xi32>
 }
+
+// -----
+
+// Bytes: four of a row at a time, by dot products into the sums of a panel's columns.
+// CHECK:       func.func @bytes
+// CHECK:         scf.for
+// CHECK:           vector.load {{.*}} vector<64xi8>
+// CHECK:           vector.load {{.*}} vector<4xi8>
+// CHECK:           "dispatch.dot"({{.*}}) : (vector<16xi32>, vector<4xi8>, vector<64xi8>) -> vector<16xi32>
+func.func @bytes(%x: tensor<2x64xi8>, %w: tensor<1x1x16x16x4xi8>) -> tensor<2x16xi32> attributes {dispatch.executable = 2 : i64} {
+  %y = "dispatch.contract"(%x, %w) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 0, 1, 64, 16>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0>}> ({
+  ^bb0(%s: i32):
+    "dispatch.yield"(%s) : (i32) -> ()
+  }) : (tensor<2x64xi8>, tensor<1x1x16x16x4xi8>) -> tensor<2x16xi32>
+  func.return %y : tensor<2x16xi32>
+}

@@ -66,3 +66,20 @@ func.func @alone(%x: tensor<1x16x4x4xf32>, %s: tensor<1x16x3x3xf32>) -> (tensor<
   %b = "onnx.Conv"(%s, %w) <{operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x16x3x3xf32>, tensor<32x16x1x1xf32>) -> tensor<1x32x3x3xf32>
   func.return %r, %b : tensor<1x32x4x4xf32>, tensor<1x32x3x3xf32>
 }
+
+// -----
+
+// Convolutions of bytes: few channels in blocks of four, as dot products take them; quantised ones stay in blocks.
+// CHECK-LABEL: func.func @bytes
+// CHECK:         %[[P:.*]] = "blocked.pack"(%x) <{block = 4 : i64
+// CHECK:         %[[A:.*]] = "blocked.qlinear_conv"(%[[P]], %s, %z, %w, %s, %k, %s, %z)
+// CHECK:         %[[B:.*]] = "blocked.conv_integer"(%[[A]], %v, %z)
+// CHECK-NEXT:    "blocked.unpack"(%[[B]])
+func.func @bytes(%x: tensor<1x3x4x4xui8>, %s: tensor<f32>, %z: tensor<ui8>) -> tensor<1x16x4x4xi32> {
+  %w = "onnx.Constant"() <{value = dense<2> : tensor<32x3x1x1xi8>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<32x3x1x1xi8>
+  %v = "onnx.Constant"() <{value = dense<2> : tensor<16x32x1x1xi8>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<16x32x1x1xi8>
+  %k = "onnx.Constant"() <{value = dense<0> : tensor<i8>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<i8>
+  %a = "onnx.QLinearConv"(%x, %s, %z, %w, %s, %k, %s, %z) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x3x4x4xui8>, tensor<f32>, tensor<ui8>, tensor<32x3x1x1xi8>, tensor<f32>, tensor<i8>, tensor<f32>, tensor<ui8>) -> tensor<1x32x4x4xui8>
+  %b = "onnx.ConvInteger"(%a, %v, %z) <{operandSegmentSizes = array<i32: 1, 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x32x4x4xui8>, tensor<16x32x1x1xi8>, tensor<ui8>) -> tensor<1x16x4x4xi32>
+  func.return %b : tensor<1x16x4x4xi32>
+}
