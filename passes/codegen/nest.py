@@ -20,6 +20,7 @@ from ..dispatch.structure import Size, maps_of, substitute_dims
 from .body import broadcast, can_widen, clone_body, widen
 from .kernel import Buffer, Factors, KernelBuilder, View, factors, times
 from .split import FUNCTION, body_cost, element_cost, parallel, parallel_rows
+from .transpose import Transpose
 
 UNROLLED_REDUCTION = 64
 """Reductions of up to this many static steps inside a vector body are unrolled whole (a 7x7 window is 49)."""
@@ -235,7 +236,10 @@ class _Single:
         if not has_index:
             self._collapse()
         lanes = self._vector_lanes()
-        if lanes:
+        transpose = Transpose(self.k, m, self.nest.lanes)
+        if transpose.fits:
+            transpose.emit()
+        elif lanes:
             self._emit_vector(lanes)
         elif m.space.inner:
             self._emit_reduction()

@@ -130,3 +130,43 @@ func.func @bytes(%x: tensor<2x64xi8>, %w: tensor<1x1x16x16x4xi8>) -> tensor<2x16
   }) : (tensor<2x64xi8>, tensor<1x1x16x16x4xi8>) -> tensor<2x16xi32>
   func.return %y : tensor<2x16xi32>
 }
+
+// -----
+
+// A transpose in tiles: sixteen rows are loaded, exchange bits of their position in four steps, and are stored as columns.
+// CHECK:       func.func @transpose
+// CHECK:         scf.for
+// CHECK:           scf.for %[[J:.*]] =
+// CHECK:             scf.for
+// CHECK:               arith.minsi %[[J]]
+// CHECK-COUNT-16:    vector.load {{.*}} vector<16xf32>
+// CHECK-COUNT-64:    vector.shuffle
+// CHECK-COUNT-16:    vector.store
+func.func @transpose(%x: tensor<40x32xf32>) -> tensor<32x40xf32> attributes {dispatch.executable = 2 : i64} {
+  %e = tensor.empty() : tensor<32x40xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<40x32xf32>) outs(%e : tensor<32x40xf32>) {
+  ^bb0(%0: f32, %1: f32):
+    linalg.yield %0 : f32
+  } -> tensor<32x40xf32>
+  func.return %r : tensor<32x40xf32>
+}
+
+// -----
+
+// A sum of many rows keeps sums of whole lines: as many vectors side by side as divide the row.
+// CHECK:       func.func @columns
+// CHECK:         scf.for {{.*}} -> (vector<96xf32>)
+// CHECK:           vector.load {{.*}} vector<96xf32>
+// CHECK:           arith.addf {{.*}} vector<96xf32>
+// CHECK:         vector.store {{.*}} vector<96xf32>
+func.func @columns(%x: tensor<1000x96xf32>) -> tensor<96xf32> attributes {dispatch.executable = 1 : i64} {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<96xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%e0 : tensor<96xf32>) -> tensor<96xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1, d0)>, affine_map<(d0, d1) -> (d0)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<1000x96xf32>) outs(%start : tensor<96xf32>) {
+  ^bb0(%0: f32, %1: f32):
+    %2 = arith.addf %1, %0 : f32
+    linalg.yield %2 : f32
+  } -> tensor<96xf32>
+  func.return %sum : tensor<96xf32>
+}
