@@ -11,7 +11,7 @@ from typing_extensions import override
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects.guard import RequireOp
-from ...dialects.onnx import elementwise, indexing, reshaping, slicing, tensor
+from ...dialects.onnx import elementwise, indexing, quantization, reshaping, slicing, tensor
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.control import YieldOp
 from ...dialects.onnx.conv import ConvOp
@@ -134,6 +134,17 @@ def _cast(op: OnnxOp, x: np.ndarray, *_: Any) -> np.ndarray:
     return x.astype(to) if safe else x[..., None]
 
 
+def _dequantised(op: OnnxOp, x: np.ndarray, scale: np.ndarray, zero_point: np.ndarray | None) -> np.ndarray:
+    """Weights of integers with a scale for all or along an axis, as kernels that pack their weights want them; others stay small."""
+    assert isinstance(op, quantization.DequantizeLinearOp)
+    granularity, axis = op.granularity(x.shape, scale.shape)
+    if granularity == "block" or x.dtype.kind not in "iu" or x.dtype.itemsize > 2 or scale.dtype != np.float32:
+        return np.empty(0, np.object_)
+    along = [-1 if n == axis else 1 for n in range(x.ndim)] if granularity == "axis" else [1] * x.ndim
+    difference = x.astype(np.int32) - (0 if zero_point is None else zero_point.astype(np.int32).reshape(along))
+    return difference.astype(np.float32) * scale.reshape(along)
+
+
 def _gather(op: OnnxOp, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     axis = op.attr("axis")
     size = x.shape[axis]
@@ -158,6 +169,7 @@ _FOLDERS: Mapping[type[Operation], Callable[..., np.ndarray]] = {
     reshaping.ExpandOp: _expand,
     tensor.IdentityOp: lambda op, x: x,
     tensor.CastOp: _cast,
+    quantization.DequantizeLinearOp: _dequantised,
     slicing.ConcatOp: lambda op, *xs: np.concatenate(xs, axis=op.attr("axis")),
     indexing.GatherOp: _gather,
     elementwise.AddOp: lambda op, a, b: a + b,

@@ -186,3 +186,25 @@ def test_a_network_of_bytes_stays_in_blocks() -> None:
     wanted: Any = ReferenceEvaluator(model).run(None, {"x": x})[0]
     got = intaglio.compile(model, opt_level=1).session().run(None, {"x": x})[0]
     assert np.abs(got.astype(int) - wanted.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("scale", [np.float32(0.03), np.linspace(0.01, 0.05, 8, dtype=np.float32)], ids=["one", "by channel"])
+def test_dequantised_filters_are_constants(scale: np.ndarray) -> None:
+    text = """
+        f = DequantizeLinear <axis = 0> (w, s, q)
+        e = DequantizeLinear (x, u, p)
+        c = Conv (e, f)
+        y = QuantizeLinear (c, u, p)
+    """
+    graph = onnx.parser.parse_graph(f"g (uint8[1,3,6,7] x) => (uint8[1,8,4,5] y) {{ {text} }}")
+    zeros = draw(np.shape(scale), np.int8, 2)
+    constants = {"u": np.float32(0.5), "p": np.uint8(128), "w": draw((8, 3, 3, 3), np.int8, 1), "s": scale, "q": zeros}
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(a), n) for n, a in constants.items())
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    names: list[str] = []
+    lower_model(model.SerializeToString(), Options(), observe=lambda level, m: names.extend(op.name for op in m.walk() if level == "onnx"))
+    assert names.count("onnx.DequantizeLinear") == 1
+    x = draw((1, 3, 6, 7), np.uint8)
+    wanted: Any = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    got = intaglio.compile(model, opt_level=1).session().run(None, {"x": x})[0]
+    assert np.abs(got.astype(int) - wanted.astype(int)).max() <= 1

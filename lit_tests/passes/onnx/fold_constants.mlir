@@ -43,3 +43,19 @@ func.func @grows() -> tensor<512x512xf32> {
   %e = "onnx.Expand"(%a, %s) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<512xf32>, tensor<2xi64>) -> tensor<512x512xf32>
   func.return %e : tensor<512x512xf32>
 }
+
+// -----
+
+// Weights of bytes that are made floats: with a scale for each filter they become constants; those with scales by blocks stay small.
+// CHECK-LABEL: func.func @dequantised
+// CHECK:         "onnx.Constant"() <{value = #onnx.weight<"{{.*}}>, {{.*}} -> tensor<2x4xf32>
+// CHECK:         "onnx.DequantizeLinear"
+// CHECK-NOT:     "onnx.DequantizeLinear"
+func.func @dequantised() -> (tensor<2x4xf32>, tensor<2x4xf32>) {
+  %w = "onnx.Constant"() <{value = dense<3> : tensor<2x4xi8>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<2x4xi8>
+  %s = "onnx.Constant"() <{value = dense<[0.5, 0.25]> : tensor<2xf32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<2xf32>
+  %t = "onnx.Constant"() <{value = dense<0.5> : tensor<2x2xf32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<2x2xf32>
+  %y = "onnx.DequantizeLinear"(%w, %s) <{axis = 0 : i64, operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<2x4xi8>, tensor<2xf32>) -> tensor<2x4xf32>
+  %z = "onnx.DequantizeLinear"(%w, %t) <{block_size = 2 : i64, operandSegmentSizes = array<i32: 1, 1, 0>, resultSegmentSizes = array<i32: 1>}> : (tensor<2x4xi8>, tensor<2x2xf32>) -> tensor<2x4xf32>
+  func.return %y, %z : tensor<2x4xf32>, tensor<2x4xf32>
+}
