@@ -66,8 +66,7 @@ def expand_math(root: Operation) -> bool:
     function. Results differ from the exact values by at most 2.5 units in the last place, 3 for erf and 3.5 for tan, where they are
     normal numbers or subnormal ones; sin, cos and tan only up to |x| = 2^22 (f32) or 2^51 (f64), beyond which they mean nothing.
     With fastmath<afn>, exp is `exp_of_negative`. Other fast-math flags go: they would undo what keeps the error small.
-    Raises UnsupportedError (ITG3004) for another
-    element type.
+    Raises UnsupportedError (ITG3004) for another element type.
     """
     found = [op for op in root.walk() if type(op) in EXPANSIONS]
     constants: dict[Block, Constants] = {}
