@@ -30,6 +30,9 @@ SIDE_BY_SIDE = 16
 order, and no sum waits for another. The mean of a thousand rows takes a sixth of the time that it takes vector by vector. Where functions
 are computed too, registers would not suffice."""
 
+MOST_OF_BLOCK = 4
+"""Vectors of a channel block at most, as on NEON."""
+
 
 @dataclass(eq=False)
 class Member:
@@ -243,6 +246,8 @@ class _Single:
             self._emit_vector(lanes)
         elif m.space.inner:
             self._emit_reduction()
+        elif lanes := self._block_lanes():
+            self._emit_vectors(lanes)
         else:
             self.nest.outer = len(m.space.outer)
             parallel(self.k, self.nest.extents, self._cost(), lambda i: self.nest._element(m, i, {}, {}))
@@ -326,6 +331,33 @@ class _Single:
         inner = self.m.space.inner
         return all(isinstance(e, int) for e in inner) and math.prod(cast("tuple[int, ...]", inner)) <= UNROLLED_REDUCTION
 
+    def _block_lanes(self) -> int:
+        """Lanes for explicit vectors where nothing is reduced and the innermost loop is one channel block: too short for LLVM, which keeps
+        what is constant along the plane in memory and counts through the lanes. 0 elsewhere."""
+        m = self.m
+        body, extents = m.op.body.block, m.space.outer
+        outs = body.args[len(m.op.inputs) :]
+        if len(extents) < 2 or not isinstance(extents[-1], int) or not can_widen(body) or any(a.uses for a in outs):
+            return 0
+        lanes, last = self.nest.lanes, len(extents) - 1
+        if extents[-1] % lanes or extents[-1] > MOST_OF_BLOCK * lanes or {a.type for a in body.args} != {f32}:
+            return 0
+        unit, repeated = (1, ()), (0, ())
+        if any(v.strides[last] not in (unit, repeated) for v in m.reads.values()) or any(v.strides[last] != unit for v in m.writes.values()):
+            return 0
+        return lanes
+
+    def _emit_vectors(self, lanes: int) -> None:
+        m, k = self.m, self.k
+
+        def at(indices: list[SSAValue]) -> None:
+            results = self._vector_element(indices, [], lanes, len(indices) - 1)
+            for n, view in m.writes.items():
+                k.emit(vector.StoreOp(broadcast(k, results[n], lanes), view.memref, indices))
+
+        self.nest.outer = len(m.space.outer)
+        parallel(k, m.space.outer, self._cost(), at, lanes)
+
     def _emit_vector(self, lanes: int) -> None:
         m, k, nest = self.m, self.k, self.nest
         last = len(m.space.outer) - 1
@@ -354,7 +386,7 @@ class _Single:
             else:
                 mapping[argument] = k.emit(vector.LoadOp(view.memref, indices, widen(argument.type, lanes)))
         outs = block.args[len(m.op.inputs) :]
-        mapping.update(zip(outs, carried, strict=True))
+        mapping.update(zip(outs, carried, strict=bool(carried)))
         return clone_body(k, block, mapping, indices=[], tensors={}, accumulators=outs, width=lanes)
 
     def _reduce_loops(
