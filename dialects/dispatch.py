@@ -339,10 +339,10 @@ class ContractOp(IRDLOperation):
     place of [.., c, w], packed always, and signed; `signed` says that lhs is, too.
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
     as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
-    window: strides and dilations [sh, sw, dh, dw]; of kind "winograd" [m, tiles in a block, padding above, padding on the left]; of
-    both depthwise kinds the padding [top, left] behind strides and dilations; of kind "planar" strides and dilations of all axes, then
-    1 where the filters of the groups alternate in the result, else 0; of kind "attention" [0] where rows without any score but
-    minus infinity give NaN, [1] where zeros, [2] where rows of NaN give zeros, too.
+    window: of kind "conv" strides, dilations and how many channels of lhs count [sh, sw, dh, dw, C]; of kind "winograd" [m, tiles in a
+    block, padding above, padding on the left]; of both depthwise kinds strides, dilations and the padding [top, left]; of kind "planar"
+    strides and dilations of all axes; of kind "attention" [0] where rows without any score but minus infinity give NaN, [1] where zeros,
+    [2] where rows of NaN give zeros, too.
     The region maps the accumulator and one element of each extra (indexed by `extra_maps` over the result's dimensions) to the element
     stored. products: of a convolution, how many products make the channels of one place, padding not counted; for profiles.
     """

@@ -243,7 +243,7 @@ class Contraction:
         k = self.k
         batch, blocks, height, width, lane = self.out.dims
         assert isinstance(lane, int) and isinstance(blocks, int)
-        sh, sw, dh, dw = (int(w) for w in self.op.window.get_values())
+        sh, sw, dh, dw, channels = (int(w) for w in self.op.window.get_values())
         panels, channel_blocks, taps_h, taps_w = (cast(int, d) for d in self.rhs.dims[:4])
         d = [AffineExpr.dimension(x) for x in range(9)]
         # (n, cb, kh, kw, c, oh, ow, place in the tile y, x) -> lhs[n, cb, (oh+y)*sh + kh*dh, (ow+x)*sw + kw*dw, c]
@@ -269,7 +269,7 @@ class Contraction:
                 def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
                     return self._load(b.memref, [k.index(p), *taps, c, k.const(j * self.tiling.lanes * self.group)])
 
-                acc = self._micro(rows, vectors, [channel_blocks, taps_h, taps_w], lhs, rhs)
+                acc = self._micro(rows, vectors, [channels // self.block, taps_h, taps_w], lhs, rhs, channels % self.block)
                 first = k.mul(p, self.width // lane) if self.width >= lane else p
                 for i in range(rows):
                     for j in range(vectors):
@@ -354,7 +354,7 @@ class Contraction:
     ) -> list[SSAValue]:
         """rows x vectors accumulators over all taps and the reduction block; then over `rest` elements of the block after the last.
 
-        start: what they begin with if not zeros; block: the block's elements if not the contraction's own.
+        start: what they begin with if not zeros; block: the block's elements if not the contraction's own. The first taps are the blocks.
         """
         k = self.k
 
@@ -366,18 +366,20 @@ class Contraction:
                 result += [self._multiply_add(a, b[j], acc[i * vectors + j]) for j in range(vectors)]
             return result
 
-        def nest(depth: int, at: list[SSAValue], acc: Sequence[SSAValue]) -> list[SSAValue]:
+        def nest(at: list[SSAValue], acc: Sequence[SSAValue], steps: Size, hint: dict[str, Attribute]) -> list[SSAValue]:
+            depth = len(at)
             if depth < len(taps):
                 if taps[depth] == 1:
-                    return nest(depth + 1, [*at, k.const(0)], acc)
-                return k.loop(0, taps[depth], 1, lambda t, *c: nest(depth + 1, [*at, t], c), acc, no_unroll=UnitAttr())
-            return k.loop(0, block or self.block, self.group, lambda c, *inner: step(at, c, inner), acc, **unroll(UNROLL))
+                    return nest([*at, k.const(0)], acc, steps, hint)
+                return k.loop(0, taps[depth], 1, lambda t, *c: nest([*at, t], c, steps, hint), acc, no_unroll=UnitAttr())
+            return k.loop(0, steps, self.group, lambda c, *inner: step(at, c, inner), acc, **hint)
 
-        whole = nest(0, [], start or [self._zero()] * (rows * vectors))
+        begin = start or [self._zero()] * (rows * vectors)
+        whole = begin if taps[0] == 0 else nest([], begin, block or self.block, unroll(UNROLL))
         if rest == 0:
             return whole
-        after = k.index(taps[0])
-        return k.loop(0, rest, self.group, lambda c, *inner: step([after], c, inner), whole, no_unroll=UnitAttr())
+        few: dict[str, Attribute] = unroll(UNROLL) if isinstance(rest, int) else {"no_unroll": UnitAttr()}
+        return nest([k.index(taps[0])], whole, rest, few)
 
     def _load_lhs(self, source: SSAValue, at: Sequence[SSAValue]) -> SSAValue:
         """What a row of a step has of the left operand: an element, or a group of bytes."""

@@ -343,9 +343,8 @@ class _Single:
         if extents[-1] % lanes or extents[-1] > MOST_OF_BLOCK * lanes or {a.type for a in body.args} != {f32}:
             return 0
         unit, repeated = (1, ()), (0, ())
-        if any(v.strides[last] not in (unit, repeated) for v in m.reads.values()) or any(v.strides[last] != unit for v in m.writes.values()):
-            return 0
-        return lanes
+        side_by_side = all(v.strides[last] in (unit, repeated) for v in m.reads.values())
+        return lanes if side_by_side and all(v.strides[last] == unit for v in m.writes.values()) else 0
 
     def _emit_vectors(self, lanes: int) -> None:
         m, k = self.m, self.k

@@ -77,7 +77,7 @@ def _dense(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor, scale: Tensor 
     panels = packed = _packed_weights(b, w, block, width)
     if scale is not None:
         panels = b.compute(packed.shape, FLOAT, lambda *i: packed[i] * scale[0, i[1], 0, 0, i[4]], doc="scale filters")
-    return _contracted(b, "conv", x, panels, shape, (*op.attr("strides"), *op.attr("dilations")), w)
+    return _contracted(b, "conv", x, panels, shape, (*op.attr("strides"), *op.attr("dilations"), int(w.shape[1])), w)  # type: ignore[arg-type]
 
 
 def _contracted(b: Lowering, kind: str, x: Tensor, filters: Tensor, shape: Shape, window: Sequence[int], w: Tensor) -> Tensor:
