@@ -374,7 +374,7 @@ class Contraction:
                 return k.loop(0, taps[depth], 1, lambda t, *c: nest([*at, t], c, steps, hint), acc, no_unroll=UnitAttr())
             return k.loop(0, steps, self.group, lambda c, *inner: step(at, c, inner), acc, **hint)
 
-        begin = start or [self._zero()] * (rows * vectors)
+        begin = list(start) or [self._zero()] * (rows * vectors)
         whole = begin if taps[0] == 0 else nest([], begin, block or self.block, unroll(UNROLL))
         if rest == 0:
             return whole

@@ -66,11 +66,11 @@ class Planar(Contraction):
         axes = len(plane)
         groups, tiles, *taps, self.depth, rows = cast("tuple[int, ...]", self.rhs.dims)
         window = [int(w) for w in self.op.window.get_values()]
-        self.strides, self.dilations, interleaved = window[:axes], window[axes : 2 * axes], window[2 * axes]
+        self.strides, self.dilations = window[:axes], window[axes:]
         self.per_group = channels // groups
         self.input = self._input_view(axes)
         self.filters = k.view(self.rhs, AffineMap.identity(axes + 4), range(axes + 4), self.rhs.dims)
-        self.results = self._planar_results(axes, groups, bool(interleaved))
+        self.results = self._planar_results(axes, groups)
         if self._is_a_row(plane, taps):
             plane = [*([1] * (axes - 1)), math.prod(plane)]
         *lead, height, width = plane if axes > 1 else [1, *plane]
@@ -123,12 +123,11 @@ class Planar(Contraction):
     def _tile_extents(self, axes: int) -> list[Size]:
         return [self.out.dims[-2] if axes > 1 else 1, self.out.dims[-1]]
 
-    def _planar_results(self, axes: int, groups: int, interleaved: bool) -> tuple[View, list[View]]:
+    def _planar_results(self, axes: int, groups: int) -> tuple[View, list[View]]:
         """The result and the extras over (n, group, first row of the tile, the plane's axes, row, y and x of the tile)."""
         total = axes + 6
         d = [AffineExpr.dimension(i) for i in range(total)]
-        row = d[2] + d[-3]
-        channel = row * groups + d[1] if interleaved else d[1] * self.per_group + row
+        channel = d[1] * self.per_group + d[2] + d[-3]
         places = d[3 : 3 + axes]
         places[-1] = places[-1] + d[-1]
         if axes > 1:
@@ -138,8 +137,10 @@ class Planar(Contraction):
         return self._views_of_results([d[0], channel, *places], total, extents)
 
     def _is_a_row(self, plane: Sequence[int], taps: Sequence[int]) -> bool:
-        """Whether all tensors are contiguous or constant over the plane, and taps do not move on it: then it is one row."""
-        if math.prod(taps) != 1 or list(self.lhs.dims[2:]) != [s for d in plane for s in (1, d)]:
+        """Whether the plane is one row: all tensors are contiguous or constant over it, and what taps reach from its end is there."""
+        phases, places = self.lhs.dims[2::2], cast("tuple[int, ...]", self.lhs.dims[3::2])
+        reach = sum((t - 1) * d * math.prod(places[i + 1 :]) for i, (t, d) in enumerate(zip(taps, self.dilations, strict=True)))
+        if set(phases) != {1} or places[1:] != tuple(plane[1:]) or math.prod(plane) + reach > math.prod(places):
             return False
         out, extras = self.results
         return all(

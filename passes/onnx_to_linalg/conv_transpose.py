@@ -17,7 +17,7 @@ from ..scalar import INDEX, Scalar
 from .builder import Lowering, Tensor, element_type
 from .contraction import ACCUMULATORS, weight_id
 from .conv import add_bias, convolve
-from .planar import is_planar, planar
+from .planar import is_planar, planar, planar_with_pitch
 from .registry import lower
 from .windows import require_elements, within
 
@@ -73,11 +73,14 @@ def _by_phases(b: Lowering, x: Tensor, w: Tensor, found: Windows, group: int, sh
     taps, ones = filters.shape[2:], (1,) * len(strides)
     before = [int(j) - 1 - f for j, f in zip(taps, first, strict=True)]  # type: ignore[arg-type]
     windows = Windows(tuple(taps), ones, ones, tuple(before), (0,) * len(strides), tuple(count))
-    phases = planar(b, x, filters, windows, group, (x.shape[0], filters.shape[0], *count))
-    apart = b.reshape(phases, (*shape[:2], *strides, *count))
-    axes = range(len(strides))
-    order = (0, 1, *(axis for i in axes for axis in (2 + len(strides) + i, 2 + i)))
-    together = b.reshape(b.transpose(apart, order), (*shape[:2], *(c * s for c, s in zip(count, strides, strict=True))))
+    if len(strides) == 2:
+        phases = planar_with_pitch(b, x, filters, windows, group)
+    else:
+        phases = planar(b, x, filters, windows, group, (x.shape[0], filters.shape[0], *count))
+    apart = b.reshape(phases, (*shape[:2], *strides, *phases.shape[2:]))
+    alternating = [d for pair in zip(count, strides, strict=True) for d in pair]
+    together = b.compute((*shape[:2], *alternating), x.type, lambda n, m, *i: apart[(n, m, *i[1::2], *i[::2])], doc="alternate")
+    together = b.reshape(together, (*shape[:2], *(c * s for c, s in zip(count, strides, strict=True))))
     cut = [p % s for p, s in zip(begins, strides, strict=True)]
     if tuple(together.shape) == tuple(shape):
         return together

@@ -16,8 +16,8 @@ from ..codegen.contraction import best_rows
 from ..codegen.planar_depthwise import STRIDES
 from ..scalar import FLOAT, INDEX
 from .builder import Lowering, Tensor
-from .contraction import weight_id
-from .windows import within
+from .contraction import BLOCK, weight_id
+from .windows import pad_axes, within
 
 DEFAULT_ROWS = 14
 
@@ -31,17 +31,30 @@ def is_planar(x: Tensor, w: Tensor, windows: Windows, shape: Shape) -> bool:
     return x.type is FLOAT and weight_id(w) is not None and all(isinstance(d, int) for d in sizes) and 0 not in (*w.shape, *x.shape[1:])
 
 
-def planar(b: Lowering, x: Tensor, w: Tensor, windows: Windows, group: int, shape: Shape, *, interleaved: bool = False) -> Tensor:
-    """The convolution of x (n, C, D..) with constant filters w (M, C/group, k..), of the result's `shape` (n, M, O..).
+def planar(b: Lowering, x: Tensor, w: Tensor, windows: Windows, group: int, shape: Shape) -> Tensor:
+    """The convolution of x (n, C, D..) with constant filters w (M, C/group, k..), of the result's `shape` (n, M, O..)."""
+    return _contracted(b, _by_phases(b, x, windows), w, windows, group, shape)
 
-    interleaved: filter m of group g makes channel m * group + g instead of g * M/group + m.
-    """
+
+def planar_with_pitch(b: Lowering, x: Tensor, w: Tensor, windows: Windows, group: int) -> Tensor:
+    """A convolution of stride 1 on two axes, with rows as long as those of the padded input: (n, M, O1, at least O2); what is behind O2 in
+    each is of no use. So the whole plane is one row, unless rows fill vectors as well without."""
+    (high, wide), (down, across) = _known(windows.output), _known(windows.extent)
+    pitch = wide + across - 1
+    if vectors(high * pitch) >= high * vectors(wide):
+        return planar(b, x, w, windows, group, (x.shape[0], w.shape[0], high, wide))
+    begins, sizes = _known(windows.pads_begin), (high + down - 1 + bool(across > 1), pitch)  # the last row reads on beyond its end
+    ends = [size - d - p for size, d, p in zip(sizes, _known(x.shape[2:]), begins, strict=True)]
+    held = pad_axes(b, x, (2, 3), begins, ends, 0.0)
+    lhs = b.reshape(held, (*x.shape[:2], 1, sizes[0], 1, sizes[1]))
+    return _contracted(b, lhs, w, windows, group, (x.shape[0], w.shape[0], high, pitch))
+
+
+def _contracted(b: Lowering, lhs: Tensor, w: Tensor, windows: Windows, group: int, shape: Shape) -> Tensor:
     rows = best_rows(int(w.shape[0]) // group, b.target.mr if b.target is not None else DEFAULT_ROWS)  # type: ignore[arg-type]
     packed = _packed_filters(b, w, group, rows)
-    window = (*windows.strides, *windows.dilations, int(interleaved))
-    contract = dispatch.ContractOp(
-        "planar", _by_phases(b, x, windows).value, packed.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=window
-    )
+    window = (*windows.strides, *windows.dilations)
+    contract = dispatch.ContractOp("planar", lhs.value, packed.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=window)
     contract.properties["products"] = IntegerAttr(math.prod(w.shape), i64)  # type: ignore[type-var]  # of constants
     b.emit(contract)
     return Tensor(b, contract.result, tuple(shape), FLOAT)
@@ -62,6 +75,11 @@ def planar_depthwise(b: Lowering, x: Tensor, w: Tensor, windows: Windows, shape:
     contract.properties["products"] = IntegerAttr(math.prod(w.shape), i64)  # type: ignore[type-var]  # of constants
     b.emit(contract)
     return Tensor(b, contract.result, tuple(shape), FLOAT)
+
+
+def vectors(lanes: int) -> int:
+    """Vectors of a channel block's width that hold so many lanes."""
+    return -(-lanes // BLOCK)
 
 
 def _by_phases(b: Lowering, x: Tensor, windows: Windows) -> Tensor:
