@@ -69,7 +69,7 @@ def _sums(b: Lowering, op: blocked.ByteConvOp, x: Tensor, x_zero: Tensor | None,
     padded = pad_axes(b, left.bytes, (2, 3), (top, begin), (bottom, end), _fill(b, left))
     width = max(BLOCK, panel_width(b, w.shape[0], 32))
     filters = _packed_filters(b, right.bytes, block, width)
-    window = (*op.attr("strides"), *op.attr("dilations"))
+    window = (*op.attr("strides"), *op.attr("dilations"), int(channels))  # type: ignore[arg-type]
     contract = dispatch.ContractOp("conv", padded.value, filters.value, b.tensor_type(shape, INT32), b.dims(shape), window=window)
     contract.properties["products"] = IntegerAttr(int(np.prod([int(d) for d in w.shape])), i64)  # type: ignore[type-var, arg-type]
     total = emit_signed(b, contract, left.bytes.type, shape)
