@@ -365,7 +365,12 @@ class ScalarBuilder:
         return self.max(x, -x) if x.type.is_signed else x
 
     def sigmoid(self, x: Scalar) -> Scalar:
-        return 1.0 / (1.0 + self.exp(-x))
+        """1 / (1 + e^-x), by e^-|x|: that is at most 1, and cheaper. In double precision a weight would be off too far from 0."""
+        if x.type is DOUBLE:
+            return 1.0 / (1.0 + self.exp(-x))
+        power = self.weight(-self.abs(x))
+        positive = 1.0 / (1.0 + power)
+        return self.select(x < 0.0, power * positive, positive)
 
     def pow(self, x: Scalar, y: Scalar) -> Scalar:
         """x to the power y on floats of one type."""

@@ -69,6 +69,17 @@ def test_odd_shapes(run: Run, shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(run("Sigmoid", np.asarray(x), open_dims=True), _sigmoid(x), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["float32", "float64", "float16"])
+def test_sigmoid_is_exact_to_its_ends(run: Run, name: str) -> None:
+    """Down to the smallest normal number, and 0 or nearly below it."""
+    reach = 800 if name == "float64" else 120
+    x = np.array([*np.linspace(-reach, reach, 4001), np.inf, -np.inf, np.nan]).astype(name)
+    with np.errstate(over="ignore"):
+        expected = _sigmoid(x.astype(np.longdouble))
+    tiny = float(np.finfo(name).tiny)
+    np.testing.assert_allclose(run("Sigmoid", x), expected.astype(np.float64), rtol=8 * float(np.finfo(name).eps), atol=2 * tiny)
+
+
 @pytest.mark.parametrize("name", ["int32", "uint64", "float16"])
 def test_prelu_slopes_broadcast(run: Run, name: str) -> None:
     x = np.random.default_rng(1).integers(-9, 9, (2, 3, 4)).astype(name)
