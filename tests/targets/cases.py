@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import ml_dtypes
 import numpy as np
 import onnx
+from intaglio.passes.onnx import choose_winograd
 from onnx import helper, numpy_helper
 
 HALF, BRAIN = np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)
@@ -35,6 +37,12 @@ class Case:
             [numpy_helper.from_array(array, name) for name, array in self.constants.items()],
         )
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def prefer_winograd(set_attribute: Callable[[object, str, object], None]) -> None:
+    """Has convolutions go by tiles of four, however small the layer."""
+    possible = choose_winograd.is_possible
+    set_attribute(choose_winograd, "chosen", lambda op, shapes, machine: 4 if possible(op, shapes) else 0)
 
 
 def _draw(*shape: int, dtype: np.dtype | type = np.float32, seed: int = 0) -> np.ndarray:
