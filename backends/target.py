@@ -118,6 +118,16 @@ def host_target() -> Target:
     return Target("host", machine.attributes.triple, "host", "", shape.vector_bytes, l1, l2, shape.mr, shape.nr)
 
 
+def runs_here(target: Target) -> bool:
+    """Whether this machine runs its code. Of one architecture, wider registers stand for newer instructions."""
+    host = host_target()
+    return architecture(target) == architecture(host) and target.vector_bytes <= host.vector_bytes
+
+
+def architecture(target: Target) -> str:
+    return target.triple.partition("-")[0]
+
+
 def _host_shape(triple: str, features: list[str]) -> _Shape:
     if not triple.startswith(("x86_64", "i686")):
         return _NEON

@@ -149,8 +149,8 @@ def key_of(model: Any, options: Options) -> str | None:
     place = (str(Path(path).resolve().parent), Path(path).stem) if path is not None else ("", "")
     target = options.chosen_target()
     host = host_cpu() if "host" in (target.cpu, options.cpu) else ()
-    given = (sorted(options.dims.items()), options.opt_level, options.name, options.profile, options.winograd)
-    made_of = (content, place, target, host, *given, _compiler())
+    given = (sorted(options.dims.items()), options.opt_level, options.name, options.profile, options.winograd, bool(options.tune))
+    made_of = (content, place, target, host, *given, compiler_digest())
     return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
 
@@ -168,7 +168,7 @@ def _digest_of(path: Path) -> str:
 
 
 @cache
-def _compiler() -> str:
+def compiler_digest() -> str:
     """What this compiler is made of: its own files, which change between releases too, and the libraries that decide what comes out."""
     root = Path(__file__).resolve().parent.parent
     found = [f"{llvmlite.__version__} {numpy.__version__} {xdsl.__version__}"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..backends.cpu import CpuProgram, Variants
 from ..backends.session import NodeArg, Session
-from ..backends.target import Target, host_target, named_target
+from ..backends.target import Target, architecture, host_target, named_target, runs_here
 from ..dialects.hal import Port
 from ..errors import IntaglioError
 from .cache import cache_of, key_of
@@ -34,7 +34,7 @@ class Program:
         Raises IntaglioError: ITG7105 if it was compiled for another machine, ITG5530 for a number of threads that cannot be.
         """
         if isinstance(self.core, Variants):
-            here = next((one for one in self.core.programs if _runs_here(named_target(one.machine.cpu))), self.core.programs[-1])
+            here = next((one for one in self.core.programs if runs_here(named_target(one.machine.cpu))), self.core.programs[-1])
             _check_runs_here(named_target(here.machine.cpu))
             return self.core.session(here, num_threads=num_threads)
         _check_runs_here(self.target)
@@ -66,23 +66,13 @@ class Program:
 
 def _check_runs_here(target: Target) -> None:
     """Code of another machine would end the process."""
-    if _runs_here(target):
+    if runs_here(target):
         return
     host = host_target()
-    architecture, ours = _architecture(target), _architecture(host)
-    message = f"is for {architecture} with registers of {target.vector_bytes} bytes, this is {ours} with {host.vector_bytes}"
+    wanted, ours = architecture(target), architecture(host)
+    message = f"is for {wanted} with registers of {target.vector_bytes} bytes, this is {ours} with {host.vector_bytes}"
     hint = 'Compile it for cpu="host" to run it here; `save` writes it for the other machine.'
     raise IntaglioError("ITG7105", message, subject="program", node=target.name, hint=hint)
-
-
-def _runs_here(target: Target) -> bool:
-    """Of one architecture, wider registers stand for newer instructions."""
-    host = host_target()
-    return _architecture(target) == _architecture(host) and target.vector_bytes <= host.vector_bytes
-
-
-def _architecture(target: Target) -> str:
-    return target.triple.partition("-")[0]
 
 
 def _described(port: Port) -> NodeArg:
@@ -103,6 +93,7 @@ def compile(
     operators: Any = (),
     profile: bool = False,
     winograd: bool = True,
+    tune: float = 0,
 ) -> Program:
     """Compiles an ONNX model.
 
@@ -110,7 +101,7 @@ def compile(
     Raises IntaglioError; an error in the model names the node and what to do. Codes: docs/errors.md.
     """
     folder = Path(dump_ir) if dump_ir is not None else None
-    options = Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir, cache, operators, profile, winograd)
+    options = Options(target, cpu, dict(dims or {}), opt_level, name, folder, verify_ir, cache, operators, profile, winograd, tune)
     return compile_model(model, options)
 
 

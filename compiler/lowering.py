@@ -23,6 +23,7 @@ from .dump import Dump, printed
 from .importer import ImportedModel, import_model
 from .options import Options
 from .pipeline import Lowered, Observer, lower_to_loops
+from .tuning import tuner_of
 
 Begin = Callable[[str], None]
 """Called with each of `diagnostics.STEPS` as it begins."""
@@ -148,7 +149,9 @@ def _lowered(
             begin(LEVELS[after])
 
     begin(LEVELS[0])
-    program = lower_to_loops(imported, target, reached, profile=options.profile, winograd=options.winograd)
+    tuner = tuner_of(options, target)
+    measure = tuner.convolution if tuner is not None else None
+    program = lower_to_loops(imported, target, reached, profile=options.profile, winograd=options.winograd, measure=measure)
     return program, name, dump, externals
 
 

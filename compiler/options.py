@@ -25,7 +25,8 @@ class Options:
     cache: whether a program made before may be taken from disk, and this one kept there, see compiler/cache; operators: operators of the
     user's own, as `@operator` and `@decomposition` make them, or modules and Python files that hold such; profile: the program times its
     dispatches, see `Session.profile`; winograd: whether convolutions may go by Winograd's algorithm, up to three times as fast as a plain
-    sum, but with more rounding: of up to 5e-5 of a layer's largest output, and mostly a tenth of that.
+    sum, but with more rounding: of up to 5e-5 of a layer's largest output, and mostly a tenth of that; tune: how many seconds may go
+    into measuring, on this machine, which algorithm is fastest for a layer, in place of estimates, see compiler/tuning.
     """
 
     target: str | Target = "cpu"
@@ -39,6 +40,7 @@ class Options:
     operators: Any = ()
     profile: bool = False
     winograd: bool = True
+    tune: float = 0
 
     def __post_init__(self) -> None:
         if self.opt_level not in OPT_LEVELS:

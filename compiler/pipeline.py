@@ -21,7 +21,7 @@ from ..passes.dispatch.fuse_elementwise import FuseElementwise
 from ..passes.dispatch.fuse_epilogue import FuseEpilogue
 from ..passes.dispatch.measure_work import MeasureWork
 from ..passes.onnx.choose_layouts import choose_layouts
-from ..passes.onnx.choose_winograd import choose_winograd
+from ..passes.onnx.choose_winograd import Measure, choose_winograd
 from ..passes.onnx.differentiate import differentiate
 from ..passes.onnx.fold_constants import fold_constants
 from ..passes.onnx.fuse_attention import fuse_attention
@@ -61,7 +61,7 @@ def run_passes(module: ModuleOp, passes: list[ModulePass]) -> None:
         one.apply(context, module)
 
 
-def onnx_level(imported: ImportedModel, target: Target, *, winograd: bool = True) -> None:
+def onnx_level(imported: ImportedModel, target: Target, *, winograd: bool = True, measure: Measure | None = None) -> None:
     """Simplifies the graph in its own terms and chooses layouts and algorithms."""
     block, shapes, weights = main_function(imported.module).body.block, imported.shapes, Weights(imported.weights)
     differentiate(block, shapes, weights)  # first: passes may not change what a Gradient names, and simplify what comes of it
@@ -73,7 +73,7 @@ def onnx_level(imported: ImportedModel, target: Target, *, winograd: bool = True
     split_groups(block, shapes, weights)  # before layouts, which know dense and depthwise convolutions
     choose_layouts(block, shapes, weights)
     if winograd:
-        choose_winograd(block, shapes, target)  # after layouts: it is for convolutions on blocks of channels
+        choose_winograd(block, shapes, target, measure)  # after layouts: it is for convolutions on blocks of channels
     fold_constants(block, shapes, weights)  # layouts leave unpacks that nobody reads
 
 
@@ -117,9 +117,11 @@ def lower_to_loops(
     *,
     profile: bool = False,
     winograd: bool = True,
+    measure: Measure | None = None,
 ) -> Lowered:
-    """The whole way from the onnx dialect to the loop level. profile: the program shall keep one. winograd: see `Options`."""
-    onnx_level(imported, target, winograd=winograd)
+    """The whole way from the onnx dialect to the loop level. profile: the program shall keep one. winograd: see `Options`.
+    measure: tells which algorithm of a layer is fastest."""
+    onnx_level(imported, target, winograd=winograd, measure=measure)
     observe("onnx", imported.module)
     program = linalg_level(imported, target)
     observe("linalg", program.module)

@@ -106,6 +106,15 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every level there, one file each")
     command.add_argument("--verify-ir", action="store_true", help="check the IR at every level")
     command.add_argument("--no-winograd", dest="winograd", action="store_false", help="sum convolutions plainly: slower, but rounded less")
+    command.add_argument(
+        "--tune",
+        type=float,
+        nargs="?",
+        default=0,
+        const=60,
+        metavar="SECONDS",
+        help="measure which algorithms are fastest here, for so long at most (default 60), and remember it",
+    )
     command.add_argument("--no-cache", action="store_true", help="compile afresh and keep nothing, see `intaglio cache`")
 
 

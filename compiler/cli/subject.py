@@ -20,7 +20,7 @@ def options_of(asked: argparse.Namespace) -> Options:
     name = getattr(asked, "name", None)
     given = (asked.target, asked.cpu, dict(asked.dims), asked.opt_level, name, asked.dump_ir, asked.verify_ir)
     profile = getattr(asked, "profile", False)
-    return Options(*given, cache=not asked.no_cache, operators=asked.operators, profile=profile, winograd=asked.winograd)
+    return Options(*given, cache=not asked.no_cache, operators=asked.operators, profile=profile, winograd=asked.winograd, tune=asked.tune)
 
 
 def open_session(asked: argparse.Namespace) -> Session:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from typing_extensions import override
 from xdsl.dialects.builtin import IntegerAttr, i64
 from xdsl.ir import Block
@@ -39,6 +40,10 @@ TRANSFORM = {2: 40, 4: 150}
 """Cycles that it takes to transform one tile and vector of channels, in or out: measured as what is left beside the products."""
 
 
+Measure = Callable[[blocked.ConvOp, Shapes, Sequence[int]], "int | None"]
+"""Which of several values of `winograd` is fastest for a convolution; None where that is not known."""
+
+
 class ChooseWinograd(OnnxPass):
     """Marks convolutions that Winograd's algorithm computes."""
 
@@ -49,17 +54,28 @@ class ChooseWinograd(OnnxPass):
         return choose_winograd(block, shapes)
 
 
-def choose_winograd(block: Block, shapes: Shapes, target: Any = None) -> bool:
-    """Rewrites a block of the onnx level; whether anything changed."""
+def choose_winograd(block: Block, shapes: Shapes, target: Any = None, measure: Measure | None = None) -> bool:
+    """Rewrites a block of the onnx level; whether anything changed. measure: asked first, the estimates where it does not know."""
     lanes = target.lanes(32) if target is not None else BLOCK
     convolutions = [op for op in block.ops if isinstance(op, blocked.ConvOp)]
     machine = Machine(lanes, CACHE if sum(_weight_bytes(op, shapes) for op in convolutions) <= LAST_CACHE else MEMORY)
     changed = False
     for op in convolutions:
-        if m := chosen(op, shapes, machine):
+        measured = _measured(op, shapes, measure) if measure is not None else None
+        if m := chosen(op, shapes, machine) if measured is None else measured:
             op.properties["winograd"] = IntegerAttr(m, i64)
             changed = True
     return changed
+
+
+def _measured(op: blocked.ConvOp, shapes: Shapes, measure: Measure) -> int | None:
+    weights = shapes.constant(op.w) if is_possible(op, shapes) else None
+    precise = [m for m in sorted(POINTS) if _is_precise(weights, m)] if weights is not None else []
+    return measure(op, shapes, [0, *precise]) if precise else None
+
+
+def _is_precise(weights: np.ndarray, m: int) -> bool:
+    return CAUTION * estimated_error(weights, m) <= MOST_ERROR
 
 
 def _weight_bytes(op: blocked.ConvOp, shapes: Shapes) -> int:
@@ -88,7 +104,7 @@ def chosen(op: blocked.ConvOp, shapes: Shapes, machine: Machine) -> int:
     layer = (batch if isinstance(batch, int) else 1, *weights.shape[:2], height, width)
     most = WORTH * cycles(layer, 0, machine)
     for m in sorted(POINTS, key=lambda m: cycles(layer, m, machine)):
-        if cycles(layer, m, machine) <= most and CAUTION * estimated_error(weights, m) <= MOST_ERROR:
+        if cycles(layer, m, machine) <= most and _is_precise(weights, m):
             return m
     return 0
 

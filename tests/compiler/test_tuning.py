@@ -1,0 +1,114 @@
+"""Choices by measurement: the fastest is taken, results are kept and read again, and nothing that is broken there matters."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import intaglio
+import numpy as np
+import pytest
+from intaglio.backends.target import host_target
+from intaglio.compiler import tuning
+from intaglio.compiler.cli.arguments import parser
+from intaglio.compiler.lowering import lower_model
+from intaglio.compiler.options import Options
+from onnx import TensorProto, helper, numpy_helper
+
+
+def model() -> bytes:
+    """Two equal layers, whose plain kernel the estimates would not choose."""
+    w = np.random.default_rng(0).standard_normal((32, 32, 3, 3)).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["a"], pads=[1] * 4), helper.make_node("Conv", ["a", "w"], ["y"], pads=[1] * 4)]
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 32, 14, 14)) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "layers", ports[:1], ports[1:], [numpy_helper.from_array(w, "w")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+
+
+def algorithms(**options: float) -> list[int]:
+    found: list[int] = []
+
+    def reached(level: str, module: object) -> None:
+        if level == "onnx":
+            found.extend(op.attr("winograd") for op in module.walk() if op.name == "blocked.conv")  # type: ignore[attr-defined]
+
+    lower_model(model(), Options(opt_level=0, **options), observe=reached)  # type: ignore[arg-type]
+    return found
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Measurements, which find the plain kernel fastest: the candidates of each."""
+    calls: list[tuple[int, ...]] = []
+
+    def timed(self: tuning.Tuner, sessions: dict[int, object], shape: object) -> dict[int, float]:
+        calls.append(tuple(sessions))
+        return {m: 1e-3 * (m + 1) for m in sessions}
+
+    monkeypatch.setattr(tuning.Tuner, "_timed", timed)
+    return calls
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("INTAGLIO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_the_fastest_is_taken_and_equal_layers_are_measured_once(measured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTAGLIO_CACHE", "off")
+    assert all(algorithms()) and measured == []
+    assert algorithms(tune=9) == [0, 0]
+    assert len(measured) == 1 and measured[0][0] == 0
+
+
+def test_results_are_kept_for_the_next(measured, folder: Path) -> None:
+    assert algorithms(tune=9) == algorithms(tune=9) == [0, 0]
+    assert len(measured) == 1
+    (file,) = folder.iterdir()
+    assert file.suffix == tuning.SUFFIX
+    for damage in (b"", b"{", b"[1]", b'{"0": "x"}', b"\xff"):
+        file.write_bytes(damage)
+        assert algorithms(tune=9) == [0, 0]
+    assert len(measured) == 6
+
+
+def test_a_file_may_say_what_is_fastest(measured, folder: Path) -> None:
+    algorithms(tune=9)
+    (file,) = folder.iterdir()
+    file.write_text(file.read_text().replace("0.001,", "1.0,"))
+    assert all(algorithms(tune=9)) and len(measured) == 1
+
+
+def test_few_files_are_kept(measured, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "MOST_FILES", 2)
+    folder.mkdir(mode=0o700)
+    for n in range(4):
+        (folder / f"{n}{tuning.SUFFIX}").write_text("{}")
+    algorithms(tune=9)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_no_layer_begins_when_the_time_is_over(measured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTAGLIO_CACHE", "off")
+    serial = itertools.count()
+    monkeypatch.setattr(tuning.Tuner, "_key", lambda self, layer: str(next(serial)))  # no layer is known already
+    assert algorithms(tune=1e-9)[0] == 0
+    assert algorithms(tune=1e-9)[1] != 0 and len(measured) == 2
+
+
+def test_what_cannot_run_here_is_refused() -> None:
+    other = "neoverse-n1" if host_target().triple.startswith("x86") else "x86-64"
+    with pytest.raises(intaglio.IntaglioError, match="ITG7108"):
+        intaglio.compile(model(), cpu=other, tune=1)
+
+
+def test_a_tuned_program_computes_the_same() -> None:
+    x = np.random.default_rng(1).standard_normal((1, 32, 14, 14)).astype(np.float32)
+    plain, tuned = (intaglio.compile(model(), tune=tune, cache=False).session().run(None, {"x": x})[0] for tune in (0, 5))
+    np.testing.assert_allclose(tuned, plain, rtol=1e-3, atol=1e-3 * np.abs(plain).max())
+
+
+def test_the_command_line_says_so() -> None:
+    asked = [parser().parse_args(["compile", "m.onnx", *more]).tune for more in ((), ("--tune",), ("--tune", "5"))]
+    assert asked == [0, 60, 5]
