@@ -60,7 +60,10 @@ class Lender:
 
     def lend(self) -> None:
         """Describes memory to the run that comes next, as a tensor whose other sizes are 1."""
-        self._lent = place = self._free_place()
+        try:
+            self._lent = place = self._free_place()
+        except (MemoryError, ValueError):
+            return self.keep()  # what is too large the run itself refuses, by name
         if self._dims:
             self._dims[0] = place.bytes // self._port.dtype.itemsize
         self._tensor.data, self._tensor.dims = place.address, ctypes.addressof(self._dims)
