@@ -77,6 +77,10 @@ class WindowedOp(BlockedOp):
             sizes.append(floordiv(size + pads[axis] + pads[axis + 2] - extent, self.attr("strides")[axis]) + 1)
         return tuple(sizes)
 
+    def filtered(self, shape: Shape, filters: Shape) -> Shape:
+        """What filters (M, ..) make of an input of `shape`."""
+        return (shape[0], ceildiv(filters[0], BLOCK), *self.plane(shape), BLOCK)
+
 
 @operator(since=1)
 class ConvOp(WindowedOp):
@@ -97,8 +101,7 @@ class ConvOp(WindowedOp):
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
-        shape = shapes.of(self.x)
-        return ((shape[0], ceildiv(shapes.of(self.w)[0], BLOCK), *self.plane(shape), BLOCK),)
+        return (self.filtered(shapes.of(self.x), shapes.of(self.w)),)
 
 
 class ByteConvOp(WindowedOp):
@@ -111,8 +114,7 @@ class ByteConvOp(WindowedOp):
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
-        shape = shapes.of(self.operands[0])
-        return ((shape[0], ceildiv(shapes.of(self.w)[0], BLOCK), *self.plane(shape), BLOCK),)  # type: ignore[attr-defined]
+        return (self.filtered(shapes.of(self.x), shapes.of(self.w)),)  # type: ignore[attr-defined]
 
 
 @operator(since=1)

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import cast
 
 from xdsl.dialects import arith, math, memref, vector
-from xdsl.dialects.builtin import DenseArrayBase, DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr, VectorType, f32, i1, i64
+from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, VectorType, f32, i1, i64
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ...dialects.dispatch import ContractOp
 from ..dispatch.structure import Size, substitute_dims
-from .body import APPROXIMATE, REASSOCIATE, broadcast, clone_body, widen
+from .body import APPROXIMATE, REASSOCIATE, broadcast, clone_body, splat, widen
 from .contraction import FMA, Contraction
 from .kernel import Buffer, KernelBuilder, View, factors, times
 from .polynomials.builder import FLOAT_PREDICATES, NO_FLAGS
@@ -272,6 +272,5 @@ class Attention(Contraction):
             return self.k.emit(arith.ConstantOp(FloatAttr(number, f32)))
 
     def _splat(self, number: float) -> SSAValue:
-        type = widen(f32, self.lanes)
         with self.k.inside(self.k.entry):
-            return self.k.emit(arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [number]), type))  # type: ignore[arg-type]
+            return self.k.emit(splat(f32, self.lanes, number))

@@ -65,7 +65,7 @@ def can_widen(block: Block) -> bool:
 def _widened(k: KernelBuilder, op: Operation, mapping: dict[SSAValue, SSAValue], width: int) -> Operation:
     """The same operation on vectors of `width` lanes."""
     if isinstance(op, arith.ConstantOp):
-        return _splat_constant(op, width)
+        return splat(op.result.type, width, op.value.value.data)  # type: ignore[union-attr]
     operands = [broadcast(k, mapping.get(v, v), width) for v in op.operands]
     return type(op).create(
         operands=operands,
@@ -86,7 +86,7 @@ def broadcast(k: KernelBuilder, value: SSAValue, width: int) -> SSAValue:
     return k.emit(vector.BroadcastOp(value, widen(value.type, width)))
 
 
-def _splat_constant(op: arith.ConstantOp, width: int) -> Operation:
-    type = widen(op.result.type, width)
-    number = op.value.value.data  # type: ignore[union-attr]
-    return arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [number]), type)  # type: ignore[arg-type]
+def splat(type: Attribute, width: int, number: float) -> arith.ConstantOp:
+    """A constant with the number in every lane; number: an int where the type is of integers."""
+    vector_type = widen(type, width)
+    return arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(vector_type, [number]), vector_type)  # type: ignore[arg-type]

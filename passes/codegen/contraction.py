@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from xdsl.dialects import arith, memref, vector
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FixedBitwidthType, FloatAttr, IntegerType, UnitAttr, VectorType, i8
+from xdsl.dialects.builtin import FixedBitwidthType, FloatAttr, IntegerType, UnitAttr, VectorType, i8
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ...dialects.dispatch import GROUP, ContractOp, DotOp
 from ..dispatch.structure import Size, substitute_dims
-from .body import broadcast, clone_body, widen
+from .body import broadcast, clone_body, splat, widen
 from .kernel import Buffer, Factors, KernelBuilder, View, factors, times, unroll
 from .split import parallel_rows
 
@@ -406,10 +406,8 @@ class Contraction:
         return self.k.emit(arith.ExtFOp(value, wide))  # type: ignore[arg-type]
 
     def _zero(self) -> SSAValue:
-        type = widen(self.accumulator, self.tiling.lanes)
         with self.k.inside(self.k.entry):
-            number = 0 if isinstance(self.accumulator, IntegerType) else 0.0
-            return self.k.emit(arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [number]), type))  # type: ignore[arg-type]
+            return self.k.emit(splat(self.accumulator, self.tiling.lanes, 0 if isinstance(self.accumulator, IntegerType) else 0.0))
 
     def _load(self, source: SSAValue, at: Sequence[SSAValue], mask: SSAValue | None = None) -> SSAValue:
         type = widen(self.rhs.element, self.tiling.lanes * self.group)

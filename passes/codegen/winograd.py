@@ -13,14 +13,14 @@ from typing import cast
 
 import numpy as np
 from xdsl.dialects import arith, memref, vector
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, f32
+from xdsl.dialects.builtin import f32
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ...dialects.dispatch import ContractOp
 from ..dispatch.structure import Size
 from ..winograd import TAPS, transforms, unit
-from .body import CONTRACT, widen
+from .body import CONTRACT, splat, widen
 from .contraction import FMA, Contraction, best_rows
 from .kernel import Buffer, KernelBuilder, View, factors, times
 from .split import parallel_rows
@@ -326,8 +326,6 @@ class Winograd(Contraction):
     def _splat(self, number: float) -> SSAValue:
         """A constant in every lane, at the top of the kernel."""
         if number not in self._splats:
-            type = widen(f32, self.lanes)
             with self.k.inside(self.k.entry):
-                op = arith.ConstantOp(DenseIntOrFPElementsAttr.from_list(type, [number]), type)  # type: ignore[arg-type]
-                self._splats[number] = self.k.emit(op)
+                self._splats[number] = self.k.emit(splat(f32, self.lanes, number))
         return self._splats[number]
