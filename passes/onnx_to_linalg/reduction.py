@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...dialects.kernel import Array, Out, cast, check, highest, i64, kernel, local, lowest, unroll
+from ...dialects.kernel import Array, Out, cast, check, highest, i64, inline, kernel, local, lowest, unroll
 from ...dialects.onnx import reduction as ops
 from ...dialects.onnx.dims import Dim, Shape, equal, product, select
 from ...dialects.onnx.types import BY_NAME, ElementType
@@ -306,6 +306,10 @@ def running(b: Lowering, op: ops.RunningOp, x: Tensor, axis: Tensor) -> Tensor:
     return y
 
 
+SUMS = 4
+"""Rows summed side by side along the last axis: no sum has to wait for the one before it in its row."""
+
+
 @kernel
 def run_along(x: Array, axis: Array, y: Out, total: bool, exclusive: bool, reverse: bool):
     """y[.., j, ..] = the sum (total) or product of x[.., k, ..] for k up to j, along the axis that `axis` holds."""
@@ -320,25 +324,48 @@ def run_along(x: Array, axis: Array, y: Out, total: bool, exclusive: bool, rever
         if d == k:
             n = x.shape[d]
     inner = x.strides[k]
-    for o in range(x.size // (n * inner)):
+    outer = x.size // (n * inner)
+    if inner == 1:
+        together = outer - outer % SUMS
+        for row in range(0, together, SUMS):
+            run_along_rows(x, y, row, SUMS, n, total, exclusive, reverse)
+        for row in range(together, outer):
+            run_along_rows(x, y, row, 1, n, total, exclusive, reverse)
+        return
+    for o in range(outer):
         for step in range(n):
             j = n - 1 - step if reverse else step
             at = (o * n + j) * inner
             before = at + inner if reverse else at - inner
             for i in range(inner):
-                if exclusive:
-                    if step == 0:
-                        y.flat[at + i] = cast(0, y) if total else cast(1, y)
-                    elif total:
-                        y.flat[at + i] = y.flat[before + i] + x.flat[before + i]
-                    else:
-                        y.flat[at + i] = y.flat[before + i] * x.flat[before + i]
+                if exclusive and step == 0:
+                    y.flat[at + i] = cast(0, y) if total else cast(1, y)
+                elif exclusive:
+                    y.flat[at + i] = running_on(y.flat[before + i], x.flat[before + i], total)
                 elif step == 0:
                     y.flat[at + i] = x.flat[at + i]
-                elif total:
-                    y.flat[at + i] = y.flat[before + i] + x.flat[at + i]
                 else:
-                    y.flat[at + i] = y.flat[before + i] * x.flat[at + i]
+                    y.flat[at + i] = running_on(y.flat[before + i], x.flat[at + i], total)
+
+
+@inline
+def run_along_rows(x, y, row, rows, n, total, exclusive, reverse):
+    """As many rows from one on, the sums in registers."""
+    sums = local(y, rows)
+    for r in unroll(rows):
+        sums[r] = cast(0, y) if total else cast(1, y)
+    for step in range(n):
+        j = n - 1 - step if reverse else step
+        for r in unroll(rows):
+            at = (row + r) * n + j
+            before = sums[r]
+            sums[r] = running_on(before, x.flat[at], total)
+            y.flat[at] = before if exclusive else sums[r]
+
+
+@inline
+def running_on(sum, value, total):
+    return sum + value if total else sum * value
 
 
 # -- along one axis ----------------------------------------------------------------------------------------------------------
