@@ -2,8 +2,8 @@
 
 The thread that dispatches works too. Each thread has its share of a job's units, the same part of every job, so that what one kernel
 left in a core's cache is where the next looks for it; it takes them by an atomic counter, several at a time, and then helps with the
-shares of others, so that slower cores do less. Workers wait for the next job for a moment, then sleep; they start with the first job
-that is worth it and end with the instance.
+shares of others, so that slower cores do less. Workers watch out for the next job for about a millisecond, so that they stay awake from
+one job of a run to the next, then sleep; they start with the first job that is worth it and end with the instance.
 A process that forks leaves them behind: there, what its parent made runs on one thread.
 """
 
@@ -13,14 +13,23 @@ from ..abi import MEMBERS, expand
 from .device import constant_text
 from .quota import QUOTA, QUOTA_LIBC, QUOTA_TEXTS
 
-GRAIN = 10_000_000
-"""Picoseconds of work that are worth handing to another thread; it takes some microseconds until one that waits has begun."""
+GRAIN = 2_000_000
+"""Picoseconds of work that are worth handing to a thread that watches out for it; it has begun within a microsecond."""
+
+LENT_GRAIN = 10_000_000
+"""The same for a host's own pool, which is not known to watch."""
+
+WAKING = 20_000_000
+"""Picoseconds of a job for each thread that is woken for it; that takes a call of the kernel and until it runs some ten microseconds."""
 
 SHARE = 4
 """A thread's share of a job is taken in about this many pieces, by itself or by others."""
 
 SPINS = 2000
-"""How often a worker looks for a job before it sleeps; with the processor's pause in between some 30 microseconds."""
+"""How often a thread looks for what it waits for with no more than the processor's pause in between; some 30 microseconds."""
+
+YIELDS = 4000
+"""How often a worker then looks for a job before it sleeps, offering its core to others in between; about a millisecond."""
 
 MOST = 1024
 """No more threads than this."""
@@ -83,12 +92,25 @@ several:
   br i1 %single, label %alone, label %ready
 ready:
   %workers = call i64 @pool.ready(ptr %pool)
-  %none = icmp eq i64 %workers, 0
+  %sleepers.at = FIELD(pool, %pool, sleepers)
+  %sleepers = load atomic i64, ptr %sleepers.at seq_cst, align 8
+  %total = mul i64 %count, %cost
+  %worth = udiv i64 %total, $WAKING
+  %wakes = call i64 @llvm.smin.i64(i64 %worth, i64 %sleepers)
+  %awake = sub i64 %workers, %sleepers
+  %helpers = add i64 %awake, %wakes
+  %none = icmp eq i64 %helpers, 0
   br i1 %none, label %alone, label %share
 share:
-  call void @pool.share(ptr %pool, ptr %function, ptr %addresses, ptr %constants, i64 %count, i64 %grain, i64 %workers)
+  call void @pool.share(ptr %pool, ptr %function, ptr %addresses, ptr %constants, i64 %count, i64 %grain, i64 %workers, i64 %worth)
   ret void
 lend:
+  %lent.whole = udiv i64 $LENT_GRAIN, %cost
+  %lent.grain = add i64 %lent.whole, 1
+  %lent.two = shl i64 %lent.grain, 1
+  %lent.small = icmp slt i64 %count, %lent.two
+  br i1 %lent.small, label %alone, label %hand
+hand:
   %task = alloca [3 x ptr], align 16
   store ptr %function, ptr %task, align 8
   %task.addresses = getelementptr ptr, ptr %task, i64 1
@@ -97,7 +119,7 @@ lend:
   store ptr %constants, ptr %task.constants, align 8
   %context.at = FIELD(pool, %pool, parallel_context)
   %context = load ptr, ptr %context.at, align 8
-  call void %for(ptr %context, ptr @pool.task, ptr %task, i64 %count, i64 %grain)
+  call void %for(ptr %context, ptr @pool.task, ptr %task, i64 %count, i64 %lent.grain)
   ret void
 alone:
   call void %function(ptr %addresses, ptr %constants, i64 0, i64 %count)
@@ -115,7 +137,8 @@ define internal void @pool.task(ptr %task, i64 %begin, i64 %end) #1 {
   ret void
 }
 
-define internal void @pool.share(ptr %pool, ptr %function, ptr %addresses, ptr %constants, i64 %count, i64 %grain, i64 %workers) #1 {
+define internal void @pool.share(ptr %pool, ptr %function, ptr %addresses, ptr %constants, i64 %count, i64 %grain, i64 %workers,
+                                 i64 %worth) #1 {
 entry:
   %all = add i64 %workers, 1
   %pieces = mul i64 %all, $SHARE
@@ -139,11 +162,10 @@ entry:
   ; A worker counts itself among the sleepers before it looks at the generation a last time, so none sleeps through this.
   %sleepers.at = FIELD(pool, %pool, sleepers)
   %sleepers = load atomic i64, ptr %sleepers.at seq_cst, align 8
-  %asleep = icmp sgt i64 %sleepers, 0
+  %wanted = call i64 @llvm.smin.i64(i64 %worth, i64 %sleepers)
+  %asleep = icmp sgt i64 %wanted, 0
   br i1 %asleep, label %rouse, label %work
 rouse:
-  %others = sdiv i64 %count, %grain
-  %wanted = call i64 @llvm.smin.i64(i64 %others, i64 %sleepers)
   call void @pool.rouse(ptr %pool, i64 %wanted)
   br label %work
 work:
@@ -277,7 +299,7 @@ idle:
   %seen = phi i64 [ 0, %entry ], [ %now, %leave ]
   br label %look
 look:
-  %spins = phi i64 [ 0, %idle ], [ %spins.next, %rest ]
+  %spins = phi i64 [ 0, %idle ], [ %spins.next, %rest ], [ %spins.next, %offer ]
   %found = load atomic i64, ptr %generation.at seq_cst, align 8
   %news = icmp ne i64 %found, %seen
   br i1 %news, label %awake, label %rest
@@ -285,7 +307,11 @@ rest:
   $PAUSE
   %spins.next = add i64 %spins, 1
   %patient = icmp slt i64 %spins.next, $SPINS
-  br i1 %patient, label %look, label %lie.down
+  br i1 %patient, label %look, label %offer
+offer:
+  %yielded = call i32 @sched_yield()
+  %waits = icmp slt i64 %spins.next, $LOOKS
+  br i1 %waits, label %look, label %lie.down
 lie.down:
   %locked = call i32 @pthread_mutex_lock(ptr %lock)
   %sleepers.before = atomicrmw add ptr %sleepers.at, i64 1 seq_cst
@@ -509,8 +535,11 @@ def thread_functions(triple: str) -> str:
     pause = _PAUSES.get(triple.split("-")[0])
     values = {
         "$GRAIN": GRAIN,
+        "$LENT_GRAIN": LENT_GRAIN,
         "$SHARE": SHARE,
+        "$WAKING": WAKING,
         "$SPINS": SPINS,
+        "$LOOKS": SPINS + YIELDS,
         "$MOST": MOST,
         "$STACK_BYTES": STACK_BYTES,
         "$PAUSE": f"call void @{pause[0]}({pause[1]})" if pause else "; no pause",

@@ -19,7 +19,7 @@ ENOUGH = 64
 """Loops are cut from the outermost inwards until they give so many units: a few for each thread there may be, so that uneven ones
 balance."""
 
-CHUNK = 2_000_000
+CHUNK = 1_000_000
 """Picoseconds of work that a unit has at least where the innermost loop is cut, so that vectors and prefetching get going."""
 
 ALIGNED = 256
@@ -29,8 +29,8 @@ are left over for the scalar end of the loop however it is cut."""
 LONG = 100_000
 """Rounds of more picoseconds than this have loops of their own inside, and are not made vectors of."""
 
-SMALL = 20_000_000
-"""Kernels of less work than this many picoseconds are not cut: it takes about as long until another thread wakes up."""
+SMALL = 5_000_000
+"""Kernels of less work than this many picoseconds are not cut: what is left of it for each thread is not worth handing over."""
 
 MEMORY, ARITHMETIC, DIVISION, FUNCTION, LOOKUP = 150, 30, 150, 600, 1000
 """Picoseconds an element takes: to be read or written, for an operation on it, a division, a function such as exp, a read at an index.

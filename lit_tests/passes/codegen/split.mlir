@@ -4,9 +4,9 @@
 // the kernel itself would.
 // CHECK:       func.func @main(%{{.*}}, %[[N:.*]]: index)
 // CHECK:         %[[PLUS:.*]] = arith.addi %[[N]], %{{.*}}
-// CHECK:         %[[UNIT:.*]] = arith.constant 6144 : index
+// CHECK:         %[[UNIT:.*]] = arith.constant 3072 : index
 // CHECK-NEXT:    %[[UNITS:.*]] = arith.divui %[[PLUS]], %[[UNIT]]
-// CHECK-NEXT:    %[[COST:.*]] = arith.constant 2027520 : index
+// CHECK-NEXT:    %[[COST:.*]] = arith.constant 1013760 : index
 // CHECK-NEXT:    "dispatch.call"(%{{.*}}, %[[N]], %[[N]], %[[UNITS]], %[[COST]])
 // CHECK:       func.func @open(%{{.*}}, %{{.*}}, %[[N:.*]]: index, %[[BEGIN:.*]]: index, %[[END:.*]]: index)
 // CHECK:         %[[LOWER:.*]] = arith.muli %[[BEGIN]]
@@ -64,7 +64,7 @@ func.func @turned(%x: tensor<8x64x4096xf32>) -> tensor<64x8x4096xf32> attributes
 
 // -----
 
-// What takes less time than another thread takes to wake up is left whole.
+// What takes so little time that half of it is not worth handing to another thread is left whole.
 // CHECK:       func.func @main
 // CHECK:         %[[ONE:.*]] = arith.constant 1 : index
 // CHECK:         "dispatch.call"(%x, %[[ONE]]) <{callee = @small
