@@ -92,8 +92,11 @@ def tables(record: Record, kind: str) -> Iterator[str]:
 def _models_table(rows: Sequence[Row], peers: Sequence[str]) -> Table:
     """What is not measured in these rows has no column."""
     table = _table("model", "Intaglio ms", *(f"{name} ms" for name in peers), *(f"x {name}" for name in peers), "compile s", "with MiB")
+    several = any(row["threads"] > 1 and "cores" in row for row in rows)
     cached, sessions = any(row.get("cached_s") for row in rows), any("sessions" in row for row in rows)
     names = (INTAGLIO, *peers)
+    if several:
+        table.add_column("cores", justify="right")  # that the threads were worth at the time
     if cached:
         table.add_column("from cache s", justify="right")  # the session and its first run, of a model compiled before
     if sessions:
@@ -102,6 +105,8 @@ def _models_table(rows: Sequence[Row], peers: Sequence[str]) -> Table:
     table.add_column("MiB\nmodel / library", justify="right")
     for row in rows:
         cells = [*_times(row, peers), f"{row['compile_s']:.1f}", f"{row['compile_peak_mib']:.0f}"]
+        if several:
+            cells.append(_number(row.get("cores"), 2))
         if cached:
             cells.append(_number(row.get("cached_s"), 2))
         if sessions:

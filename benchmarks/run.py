@@ -140,7 +140,19 @@ def _measured(files: Mapping[str, Path], feeds: Feeds, settings: Settings) -> Ro
         return {**row, "error": refuses[INTAGLIO]}
     if ORT in outputs:
         row["difference"] = _difference(outputs[INTAGLIO], outputs[ORT])
-    return {**row, "ms": interleaved(runners, settings)}
+    before = _cores(settings.threads)
+    row["ms"] = interleaved(runners, settings)
+    row["cores"] = (before + _cores(settings.threads)) / 2
+    return row
+
+
+def _cores(threads: int) -> float:
+    """How many times the arithmetic of one thread that many get done just now: fewer than cores where a machine is shared."""
+    if threads == 1:
+        return 1.0
+    from intaglio.backends.cpu.peaks import operations_now
+
+    return operations_now(threads) / operations_now(1)
 
 
 def _difference(ours: list[Any], theirs: list[Any]) -> float | None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..llvm import Machine
+from ..llvm import Library, Machine
 from ..target import host_target
 
 CHAINS = 12
@@ -39,10 +39,7 @@ class Peaks:
 @lru_cache
 def measured_peaks(threads: int = 1) -> Peaks:
     """This machine's peaks, the best of a few tries; takes about half a second, once a process."""
-    target = host_target()
-    lanes = target.lanes(32)
-    library = Machine().load([Machine().compile(_kernels(lanes))])
-    multiply = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_int64)(library.address("multiply"))
+    target, library = host_target(), _library()
     read = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(library.address("read"))
 
     def reading(bytes: int) -> float:
@@ -50,8 +47,18 @@ def measured_peaks(threads: int = 1) -> Peaks:
         arrays = [np.ones(bytes // step * step, np.uint8) for _ in range(threads)]
         return _rate(threads, lambda t, n: read(arrays[t].ctypes.data, arrays[t].size, n)) * arrays[0].size
 
-    operations = _rate(threads, lambda _, n: multiply(n)) * CHAINS * lanes * 2
-    return Peaks(threads, operations, reading(DRAM_BYTES // threads), reading(target.l2_bytes // 2))
+    return Peaks(threads, operations_now(threads), reading(DRAM_BYTES // threads), reading(target.l2_bytes // 2))
+
+
+def operations_now(threads: int) -> float:
+    """Float32 operations a second of all threads together at this moment; on a machine shared with others it comes and goes."""
+    multiply = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_int64)(_library().address("multiply"))
+    return _rate(threads, lambda _, n: multiply(n)) * CHAINS * host_target().lanes(32) * 2
+
+
+@lru_cache
+def _library() -> Library:
+    return Machine().load([Machine().compile(_kernels(host_target().lanes(32)))])
 
 
 def _rate(threads: int, work: Callable[[int, int], object]) -> float:

@@ -78,6 +78,7 @@ def test_operators_with_a_picture(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*.json")
     rows = json.loads(path.read_text())["rows"]["operators"]
     assert Counter((row["family"], row["threads"]) for row in rows) == {(f, t): 1 for f in ("softmax", "pooling") for t in (1, 2)}
+    assert all(row["cores"] == 1 if row["threads"] == 1 else 0 < row["cores"] < 3 for row in rows)
     assert "softmax: geometric mean" in told.stdout and "2 threads" in told.stdout
     assert (tmp_path / f"{path.stem}-operators.png").read_bytes().startswith(b"\x89PNG")
 
