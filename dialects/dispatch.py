@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     IndexType,
     IntegerAttr,
+    MemRefType,
     StringAttr,
     SymbolRefAttr,
     TensorType,
@@ -446,6 +447,20 @@ class DotOp(IRDLOperation):
             raise VerifyException(f"a dot product into {lanes} sums takes {GROUP} bytes and {GROUP * lanes} bytes")
 
 
+@irdl_op_definition
+class PrefetchOp(IRDLOperation):
+    """Inside a kernel: asks for the memory `ahead` bytes behind an element of a buffer, which soon is read; it may lie beyond the end."""
+
+    name = "dispatch.prefetch"
+    buffer = operand_def(MemRefType)
+    indices = var_operand_def(IndexType)
+    ahead = prop_def(IntegerAttr)
+    irdl_options = (ParsePropInAttrDict(),)
+
+    def __init__(self, buffer: SSAValue, indices: Sequence[SSAValue], ahead: int) -> None:
+        super().__init__(operands=[buffer, list(indices)], properties={"ahead": IntegerAttr(ahead, i64)})
+
+
 def _verify_message(message: StringAttr | None, values: Sequence[SSAValue]) -> None:
     """A message has a place for each value, and there are not too many."""
     places = message.data.count("{}") if message is not None else 0
@@ -484,6 +499,7 @@ DISPATCH = Dialect(
         YieldOp,
         ContractOp,
         DotOp,
+        PrefetchOp,
     ],
     [],
 )

@@ -8,6 +8,7 @@ from xdsl.dialects import memref
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, MemRefType
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from ...dialects.dispatch import PrefetchOp
 from .emitter import STACK_LIMIT, Emitter, Handler
 from .types import MemRef, Number, argument_memref, element_bytes, memory_type, static_values
 
@@ -183,6 +184,14 @@ def _copy_loops(e: Emitter, source: MemRef, target: MemRef, sizes: list[Number],
     e.label(done)
 
 
+def prefetch(e: Emitter, op: PrefetchOp) -> None:
+    """Into all caches, to be read."""
+    address = e.address(e.memref(op.buffer), map(e.number, op.indices))
+    ahead = e.let(f"getelementptr i8, ptr {address}, i64 {op.ahead.value.data}")
+    ask = e.declare("void", "llvm.prefetch.p0", ["ptr", "i32", "i32", "i32"])
+    e.line(f"call void {ask}(ptr {ahead}, i32 0, i32 3, i32 1)")
+
+
 def mixed(e: Emitter, static: Attribute, dynamic: Iterable[SSAValue]) -> list[Number]:
     """A static list whose DYNAMIC_INDEX entries stand for the dynamic operands, in order."""
     operands: Iterator[Number] = map(e.number, dynamic)
@@ -200,4 +209,5 @@ HANDLERS: dict[type[Operation], Handler] = {
     memref.DimOp: dim,
     memref.AssumeAlignmentOp: assume_alignment,
     memref.CopyOp: copy,
+    PrefetchOp: prefetch,
 }

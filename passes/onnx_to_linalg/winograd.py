@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from xdsl.dialects.builtin import IntegerAttr, i64
 
 from ...dialects import blocked, dispatch
+from ..codegen.contraction import best_rows
 from ..scalar import FLOAT
 from ..winograd import TAPS, transform_weights, unit
 from .builder import Lowering, Tensor
@@ -13,7 +16,13 @@ from .contraction import panel_width, weight_id
 
 BLOCK = blocked.BLOCK
 
-DEFAULT_CACHE = 1 << 20
+
+@dataclass(frozen=True)
+class Machine:
+    """Bytes of a core's second cache, and rows of a register tile."""
+
+    cache: int = 1 << 20
+    rows: int = 14
 
 
 def winograd(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
@@ -24,9 +33,9 @@ def winograd(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
     width = max(BLOCK, panel_width(b, filters, 32))
     panels = _transformed_weights(b, w, m, width)
     blocks_in, blocks_out = -(-channels // BLOCK), width // BLOCK
-    cache = b.target.l2_bytes if b.target is not None else DEFAULT_CACHE
     total = tile_count(shape, m)
-    tiles = block_of_tiles(total, m, blocks_in * BLOCK + width, cache)
+    machine = Machine(b.target.l2_bytes, b.target.mr) if b.target is not None else Machine()
+    tiles = block_of_tiles(total, m, blocks_in * BLOCK, filters, width, machine)
     of_blocks, of_panels = unit(-(-total // tiles), -(-filters // width))
     units = -(-total // (of_blocks * tiles)) * -(-filters // (of_panels * width))
     scratch = [b.tensor_type((units, (m + 2) ** 2, _odd(blocks * tiles), BLOCK), FLOAT) for blocks in (blocks_in, blocks_out)]
@@ -44,17 +53,33 @@ def tile_count(shape, m: int) -> int:
     return (batch if isinstance(batch, int) else 1) * -(-height // m) * -(-width // m)
 
 
-def block_of_tiles(tiles: int, m: int, channels: int, cache: int) -> int:
-    """Tiles that are transformed, multiplied and transformed back at a time: what takes `cache` bytes, in blocks of like size.
+def block_of_tiles(tiles: int, m: int, channels: int, filters: int, width: int, machine: Machine) -> int:
+    """Tiles that are transformed, multiplied and transformed back at a time: by what the blocks' register tiles take, on one thread and on
+    two, which fare best with blocks of an even number.
 
-    channels: of input and output together.
+    channels, filters: of the layer in whole blocks; width: filters whose products a block holds at once.
     """
-    most = max(MIN_TILES, cache // 2 // (4 * channels * (m + TAPS - 1) ** 2))
-    return -(-tiles // -(-tiles // most))
+    places = (m + TAPS - 1) ** 2
+    held = 4 * places * (channels + width)
+    least = FETCHED if 4 * places * channels * filters > machine.cache else 0
+
+    def cost(blocks: int) -> float:
+        block = -(-tiles // blocks)
+        rows = best_rows(block, machine.rows)
+        one = max(least, -(-block // rows) * (rows + 1)) + BLOCK_COST
+        spilt = SPILT if block * held > machine.cache // 2 else 1
+        return spilt * one * (blocks + -(-blocks // 2) * 2)
+
+    fewest = max(1, -(-tiles // max(MOST_TILES, machine.cache // held)))
+    return max(1, -(-tiles // min(range(fewest, max(fewest, tiles // MIN_TILES) + 1), key=cost)))
 
 
-MIN_TILES = 28
-"""Below this, transformed weights are read too often for the work that is done with them."""
+MIN_TILES, MOST_TILES = 7, 28
+"""Smaller blocks leave register tiles small; larger ones than this are no better for fetching weights."""
+
+FETCHED, BLOCK_COST, SPILT = 12, 0.3, 1.05
+"""Rows of register tiles that take as long as weights on their way from memory; what a block takes beside, in those; and what it takes more
+where its transformed inputs leave the cache."""
 
 
 def _odd(rows: int) -> int:

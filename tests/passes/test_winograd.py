@@ -15,6 +15,7 @@ from intaglio.backends.target import host_target, named_target  # noqa: E402
 from intaglio.compiler.lowering import lower_model  # noqa: E402
 from intaglio.compiler.options import Options  # noqa: E402
 from intaglio.passes.onnx import choose_winograd  # noqa: E402
+from intaglio.passes.onnx_to_linalg.winograd import Machine, block_of_tiles  # noqa: E402
 from intaglio.passes.winograd import POINTS, estimated_error, transform_weights, transforms  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
@@ -126,6 +127,11 @@ def test_epilogues(tile: int, cpu: str) -> None:
     assert np.abs(y - np.clip(convolved(hidden, constants["a"], (1, 1, 1, 1)), -0.5, 0.75)).max() < 1e-3
 
 
+def test_no_images() -> None:
+    (y,) = intaglio.InferenceSession(layer(0, 16, 16, 9, 6), opt_level=1).run(None, {"x": draw(0, 16, 9, 6)})
+    assert y.shape == (0, 16, 9, 6)
+
+
 def test_open_batch(tile: int) -> None:
     model = layer("N", 16, 16, 9, 6)
     assert algorithms(model) == [tile]
@@ -145,6 +151,20 @@ def test_threads_agree(images: int | str, channels: int, height: int) -> None:
     one, more = (program.session(num_threads=n).run(None, {"x": x})[0] for n in (1, 3))
     np.testing.assert_array_equal(one, more)
     assert worst(one, convolved(x, draw(channels, channels, 3, 3, seed=1), (1, 1, 1, 1))) < 5e-6
+
+
+@pytest.mark.parametrize(
+    ("tiles", "channels", "filters", "block"),
+    [
+        (2, 16, 16, 2),  # too few to divide
+        (16, 256, 256, 8),  # a half for each of two threads
+        (49, 128, 128, 13),
+        (196, 128, 32, 14),  # whole register tiles
+        (784, 512, 512, 28),  # large weights: as seldom fetched as others
+    ],
+)
+def test_blocks_of_tiles(tiles: int, channels: int, filters: int, block: int) -> None:
+    assert block_of_tiles(tiles, 4, channels, filters, min(filters, 32), Machine()) == block
 
 
 def test_open_planes_go_directly(tile: int) -> None:

@@ -116,3 +116,24 @@ def test_nontemporal(functions):
     (op,) = functions(source + "memref.store %v, %x[%z] {nontemporal = true} : memref<4xf32> func.return }")
     ir = emit_module([op])
     assert "align 4, !nontemporal !0" in ir and "!0 = !{i32 1}" in ir
+
+
+PREFETCH = """
+func.func @k(%x : memref<?xf32>, %y : memref<?xf32>, %begin : index, %end : index) attributes {noalias} {
+  %one = arith.constant 1 : index
+  scf.for %i = %begin to %end step %one {
+    "dispatch.prefetch"(%x, %i) {ahead = 4096 : i64} : (memref<?xf32>, index) -> ()
+    %v = memref.load %x[%i] : memref<?xf32>
+    memref.store %v, %y[%i] : memref<?xf32>
+  }
+  func.return
+}
+"""
+
+
+def test_prefetching_beyond_the_end_is_harmless(compile_kernel):
+    run = compile_kernel(PREFETCH)
+    assert "call void @llvm.prefetch" in run.ir
+    x, y = np.arange(7, dtype=np.float32), np.zeros(7, np.float32)
+    run([x, y], end=7)
+    np.testing.assert_array_equal(y, x)
