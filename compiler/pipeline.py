@@ -26,6 +26,7 @@ from ..passes.onnx.differentiate import differentiate
 from ..passes.onnx.fold_constants import fold_constants
 from ..passes.onnx.fuse_attention import fuse_attention
 from ..passes.onnx.fuse_batch_norm import fuse_batch_norm
+from ..passes.onnx.fuse_gelu import fuse_gelu
 from ..passes.onnx.lift_conv1d import lift_conv1d
 from ..passes.onnx.split_groups import split_groups
 from ..passes.onnx.weights import Weights
@@ -66,7 +67,8 @@ def onnx_level(imported: ImportedModel, target: Target, *, winograd: bool = True
     block, shapes, weights = main_function(imported.module).body.block, imported.shapes, Weights(imported.weights)
     differentiate(block, shapes, weights)  # first: passes may not change what a Gradient names, and simplify what comes of it
     fold_constants(block, shapes, weights)  # before what asks for constant weights
-    fuse_attention(block, shapes)  # after folding, which tells the scale
+    fuse_attention(block, shapes, weights)  # after folding, which tells the scale
+    fuse_gelu(block, shapes)  # likewise
     fuse_batch_norm(block, shapes, weights)  # before layouts, which pack the folded filters
     widen_short_floats(block, shapes, weights)  # after batch norms, which only fold next to their convolutions; before layouts
     lift_conv1d(block, shapes, weights)

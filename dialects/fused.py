@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 from xdsl.ir import Dialect
-from xdsl.irdl import operand_def, opt_operand_def, result_def
+from xdsl.irdl import operand_def, result_def, var_operand_def
 
 from .onnx.base import OnnxOp, float_attr, int_attr, operator, tensor
 from .onnx.dims import Shape
@@ -19,17 +19,17 @@ from .onnx.types import F32
 
 @operator(since=1)
 class AttentionOp(OnnxOp):
-    """softmax(scale q k + bias) v: q (batch.., M, K), k (batch.., K, N), v (batch.., N, F); y (batch.., M, F).
+    """softmax(scale q k + biases) v: q (batch.., M, K), k (batch.., K, N), v (batch.., N, F); y (batch.., M, F).
 
-    The batch is q's; axes of k and v may be 1 there, as any axis of the bias (batch.., M, N) may. A row that sees nothing, of scores
-    minus infinity, gives NaN; with `cleaned` what would be NaN in the weights is zero.
+    The batch is q's; axes of k and v may be 1 there, as any axis of a bias (batch.., M, N) may. Biases are added in their order. A row
+    that sees nothing, of scores minus infinity, gives NaN; with `cleaned` what would be NaN in the weights is zero.
     """
 
     name = "fused.attention"
     q = operand_def(tensor("T", F32))
     k = operand_def(tensor("T", F32))
     v = operand_def(tensor("T", F32))
-    bias = opt_operand_def(tensor("T", F32))
+    biases = var_operand_def(tensor("T", F32))
     y = result_def(tensor("T", F32))
     scale = float_attr(1.0)
     cleaned = int_attr(0)

@@ -87,7 +87,7 @@ def _at_once(
         capped = s.tanh(product / bound) * bound if bound else product
         return capped + added[0] if added else capped
 
-    result = attend(b, q, turned, values, bias, score, zeros=int(guarded))
+    result = attend(b, q, turned, values, [] if bias is None else [bias], score, zeros=int(guarded))
     return b.reshape(result, (h.batch, h.query_heads, h.queries, h.value_size))
 
 

@@ -85,20 +85,20 @@ def attends(x: Tensor, keys: Tensor, values: Tensor) -> bool:
 
 
 def attend(
-    b: Lowering, x: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, score: Callable[..., Scalar], *, zeros: int
+    b: Lowering, x: Tensor, keys: Tensor, values: Tensor, biases: Sequence[Tensor], score: Callable[..., Scalar], *, zeros: int
 ) -> Tensor:
     """softmax(score) values as one contraction, for `attends`: x (batch.., m, k), keys (batch.., k, n), values (batch.., n, f).
 
-    score(s, product[, bias]) is a score of an element of x times keys, and of one of the bias, whose axes are those of (batch.., m, n)
-    or 1. zeros: what rows that see nothing give, see `dispatch.ContractOp`.
+    score(s, product, *biases) is a score of an element of x times keys, and of one of each bias, whose axes are those of
+    (batch.., m, n) or 1. zeros: what rows that see nothing give, see `dispatch.ContractOp`.
     """
     depth, n = x.shape[-1], keys.shape[-1]
     assert isinstance(depth, int)
     block, width, shape = min(depth, BLOCK), panel_width(b, n, 32), (*x.shape[:-1], values.shape[-1])
-    body = Block(arg_types=[FLOAT.ir] * (1 if bias is None else 2))
+    body = Block(arg_types=[FLOAT.ir] * (1 + len(biases)))
     s = ScalarBuilder(body)
     body.add_op(dispatch.YieldOp(score(s, *(s.wrap(a, FLOAT) for a in body.args)).value))
-    map = AffineMap(x.rank, 0, () if bias is None else tuple(_axis(d, n) for n, d in enumerate(bias.shape)))
+    maps = [AffineMap(x.rank, 0, tuple(_axis(d, n) for n, d in enumerate(bias.shape))) for bias in biases]
     op = dispatch.ContractOp(
         "attention",
         x.value,
@@ -108,8 +108,8 @@ def attend(
         window=(zeros,),
         batch=x.rank - 2,
         layout=(0, 1, block, width),
-        extras=[] if bias is None else [bias.value],
-        extra_maps=[] if bias is None else [AffineMapAttr(map)],
+        extras=[bias.value for bias in biases],
+        extra_maps=[AffineMapAttr(map) for map in maps],
         epilogue=Region(body),
         values=values.value,
     )

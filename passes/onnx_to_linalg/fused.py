@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...dialects import fused
@@ -13,20 +14,19 @@ from .registry import lower
 
 
 @lower(fused.AttentionOp)
-def lower_attention(b: Lowering, op: fused.AttentionOp, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+def lower_attention(b: Lowering, op: fused.AttentionOp, q: Tensor, k: Tensor, v: Tensor, biases: Sequence[Tensor]) -> Tensor:
     scale, cleaned = op.attr("scale"), bool(op.attr("cleaned"))
 
     def score(s: ScalarBuilder, product: Scalar, *added: Scalar) -> Scalar:
-        scaled = product if scale == 1.0 else product * scale
-        return scaled + added[0] if added else scaled
+        return sum(added, start=product if scale == 1.0 else product * scale)
 
     if attends(q, k, v):
-        aligned = None if bias is None else b.reshape(bias, ((1,) * (q.rank - bias.rank) + tuple(bias.shape)))
+        aligned = [b.reshape(bias, ((1,) * (q.rank - bias.rank) + tuple(bias.shape))) for bias in biases]
         return attend(b, q, k, v, aligned, score, zeros=2 * cleaned)
     products = matmul(b, q, k)
 
     def element(*i: Any) -> Scalar:
-        return score(b.s, products[i], *([] if bias is None else [bias.at(i)]))
+        return score(b.s, products[i], *(bias.at(i) for bias in biases))
 
     weights = softmax(b, b.compute(products.shape, products.type, element), guarded=False)
     if cleaned:

@@ -77,6 +77,34 @@ def test_biases_and_batches_repeat(bias: tuple[int, ...]) -> None:
     np.testing.assert_allclose(got, attend(q, k, v, extra), rtol=2e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("windows", "heads"), [((1, 4), 3), ((2, 4), 3), ((2, 1), 1)])
+def test_masks_of_windows(windows: tuple[int, int], heads: int) -> None:
+    """Scores (images * windows, heads, m, n), viewed as (images, windows, heads, m, n) while a mask of each window is added."""
+    images, count = windows
+    total, m, n, depth = images * count, 9, 35, 8
+    q, k, v = draw(total, heads, m, depth), draw(total, heads, depth, n, seed=1), draw(total, heads, n, depth, seed=2)
+    bias, mask = draw(1, heads, m, n, seed=3), draw(1, count, 1, m, n, seed=4)
+    constants = {"half": np.float32(0.5), "split": np.array([-1, count, heads, m, n]), "joined": np.array([-1, heads, m, n])}
+    nodes = [
+        helper.make_node("Mul", ["q", "half"], ["scaled"]),
+        helper.make_node("MatMul", ["scaled", "k"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["biased"]),
+        helper.make_node("Reshape", ["biased", "split"], ["windows"]),
+        helper.make_node("Add", ["windows", "mask"], ["masked"]),
+        helper.make_node("Reshape", ["masked", "joined"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["weights"]),
+        helper.make_node("MatMul", ["weights", "v"], ["y"]),
+    ]
+    feeds = {"q": q, "k": k, "v": v, "bias": bias, "mask": mask}
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, x.shape) for name, x in feeds.items()]
+    weights = [numpy_helper.from_array(x, name) for name, x in constants.items()]
+    graph = helper.make_graph(nodes, "windows", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], weights)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10)
+    (got,) = intaglio.InferenceSession(proto, opt_level=1).run(None, feeds)
+    added = (bias[None] + mask).repeat(images, axis=0).reshape(total, heads, m, n)
+    np.testing.assert_allclose(got, attend(q, np.swapaxes(k, -1, -2), v, added), rtol=2e-5, atol=2e-6)
+
+
 @pytest.mark.parametrize("cleaned", [False, True])
 def test_rows_that_see_nothing(cleaned: bool) -> None:
     """Minus infinity over one block of keys, over all, and scores that are no numbers."""

@@ -67,3 +67,44 @@ func.func @widened(%q: tensor<8x4xf32>, %k: tensor<4x9xf32>, %v: tensor<9x3xf32>
   %y = "onnx.MatMul"(%w, %v) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<2x8x9xf32>, tensor<9x3xf32>) -> tensor<2x8x3xf32>
   func.return %y : tensor<2x8x3xf32>
 }
+
+// -----
+
+// A scale of the queries goes with the scores, and so does a mask of windows, an axis that the scores have for it alone.
+// CHECK-LABEL: func.func @windows
+// CHECK:         %[[Q:.*]] = "onnx.Reshape"(%q, %{{.*}}) {{.*}} -> tensor<1x4x3x9x8xf32>
+// CHECK:         %[[K:.*]] = "onnx.Reshape"(%k, %{{.*}}) {{.*}} -> tensor<1x4x3x8x9xf32>
+// CHECK:         %[[V:.*]] = "onnx.Reshape"(%v, %{{.*}}) {{.*}} -> tensor<1x4x3x9x8xf32>
+// CHECK:         %[[B:.*]] = "onnx.Reshape"(%bias, %{{.*}}) {{.*}} -> tensor<1x1x3x9x9xf32>
+// CHECK:         %[[Y:.*]] = "fused.attention"(%[[Q]], %[[K]], %[[V]], %[[B]], %mask) <{
+// CHECK-SAME:      scale = 5.000000e-01 : f32
+// CHECK:         %[[R:.*]] = "onnx.Reshape"(%[[Y]], %{{.*}}) {{.*}} -> tensor<4x3x9x8xf32>
+// CHECK-NEXT:    func.return %[[R]]
+func.func @windows(%q: tensor<4x3x9x8xf32>, %k: tensor<4x3x8x9xf32>, %v: tensor<4x3x9x8xf32>, %bias: tensor<1x3x9x9xf32>, %mask: tensor<1x4x1x9x9xf32>) -> tensor<4x3x9x8xf32> {
+  %half = "onnx.Constant"() <{value = dense<0.5> : tensor<f32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<f32>
+  %split = "onnx.Constant"() <{value = dense<[1, 4, 3, 9, 9]> : tensor<5xi64>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<5xi64>
+  %joined = "onnx.Constant"() <{value = dense<[-1, 3, 9, 9]> : tensor<4xi64>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<4xi64>
+  %s = "onnx.Mul"(%q, %half) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<4x3x9x8xf32>, tensor<f32>) -> tensor<4x3x9x8xf32>
+  %p = "onnx.MatMul"(%s, %k) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<4x3x9x8xf32>, tensor<4x3x8x9xf32>) -> tensor<4x3x9x9xf32>
+  %b = "onnx.Add"(%p, %bias) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<4x3x9x9xf32>, tensor<1x3x9x9xf32>) -> tensor<4x3x9x9xf32>
+  %r = "onnx.Reshape"(%b, %split) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<4x3x9x9xf32>, tensor<5xi64>) -> tensor<1x4x3x9x9xf32>
+  %m = "onnx.Add"(%r, %mask) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x4x3x9x9xf32>, tensor<1x4x1x9x9xf32>) -> tensor<1x4x3x9x9xf32>
+  %t = "onnx.Reshape"(%m, %joined) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x4x3x9x9xf32>, tensor<4xi64>) -> tensor<4x3x9x9xf32>
+  %w = "onnx.Softmax"(%t) <{operandSegmentSizes = array<i32: 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<4x3x9x9xf32>) -> tensor<4x3x9x9xf32>
+  %y = "onnx.MatMul"(%w, %v) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<4x3x9x9xf32>, tensor<4x3x9x8xf32>) -> tensor<4x3x9x8xf32>
+  func.return %y : tensor<4x3x9x8xf32>
+}
+
+// -----
+
+// A view that mixes queries with the batch is none of its axes.
+// CHECK-LABEL: func.func @mixed
+// CHECK-NOT:     fused.attention
+func.func @mixed(%q: tensor<4x8x4xf32>, %k: tensor<4x4x9xf32>, %v: tensor<8x9x3xf32>) -> tensor<8x4x3xf32> {
+  %shape = "onnx.Constant"() <{value = dense<[8, 4, 9]> : tensor<3xi64>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<3xi64>
+  %p = "onnx.MatMul"(%q, %k) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<4x8x4xf32>, tensor<4x4x9xf32>) -> tensor<4x8x9xf32>
+  %r = "onnx.Reshape"(%p, %shape) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<4x8x9xf32>, tensor<3xi64>) -> tensor<8x4x9xf32>
+  %w = "onnx.Softmax"(%r) <{operandSegmentSizes = array<i32: 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<8x4x9xf32>) -> tensor<8x4x9xf32>
+  %y = "onnx.MatMul"(%w, %v) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<8x4x9xf32>, tensor<8x9x3xf32>) -> tensor<8x4x3xf32>
+  func.return %y : tensor<8x4x3xf32>
+}
