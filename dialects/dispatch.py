@@ -449,16 +449,21 @@ class DotOp(IRDLOperation):
 
 @irdl_op_definition
 class PrefetchOp(IRDLOperation):
-    """Inside a kernel: asks for the memory `ahead` bytes behind an element of a buffer, which soon is read; it may lie beyond the end."""
+    """Inside a kernel: asks for the memory `ahead` bytes behind an element of a buffer, which soon is read, or written where `write` says
+    so; it may lie beyond the end."""
 
     name = "dispatch.prefetch"
     buffer = operand_def(MemRefType)
     indices = var_operand_def(IndexType)
     ahead = prop_def(IntegerAttr)
+    write = opt_prop_def(UnitAttr)
     irdl_options = (ParsePropInAttrDict(),)
 
-    def __init__(self, buffer: SSAValue, indices: Sequence[SSAValue], ahead: int) -> None:
-        super().__init__(operands=[buffer, list(indices)], properties={"ahead": IntegerAttr(ahead, i64)})
+    def __init__(self, buffer: SSAValue, indices: Sequence[SSAValue], ahead: int = 0, *, write: bool = False) -> None:
+        properties: dict[str, Attribute] = {"ahead": IntegerAttr(ahead, i64)}
+        if write:
+            properties["write"] = UnitAttr()
+        super().__init__(operands=[buffer, list(indices)], properties=properties)
 
 
 def _verify_message(message: StringAttr | None, values: Sequence[SSAValue]) -> None:

@@ -185,11 +185,11 @@ def _copy_loops(e: Emitter, source: MemRef, target: MemRef, sizes: list[Number],
 
 
 def prefetch(e: Emitter, op: PrefetchOp) -> None:
-    """Into all caches, to be read."""
+    """Into all caches."""
     address = e.address(e.memref(op.buffer), map(e.number, op.indices))
     ahead = e.let(f"getelementptr i8, ptr {address}, i64 {op.ahead.value.data}")
     ask = e.declare("void", "llvm.prefetch.p0", ["ptr", "i32", "i32", "i32"])
-    e.line(f"call void {ask}(ptr {ahead}, i32 0, i32 3, i32 1)")
+    e.line(f"call void {ask}(ptr {ahead}, i32 {int(op.write is not None)}, i32 3, i32 1)")
 
 
 def mixed(e: Emitter, static: Attribute, dynamic: Iterable[SSAValue]) -> list[Number]:

@@ -16,9 +16,10 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ..dispatch.structure import Size
 from .body import widen
-from .contraction import FMA, Contraction, best_rows
+from .contraction import FMA, Contraction
 from .kernel import View
 from .split import body_cost, parallel
+from .tiles import best_rows
 
 
 class Depthwise(Contraction):

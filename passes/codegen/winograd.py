@@ -22,9 +22,10 @@ from ...dialects.dispatch import ContractOp, PrefetchOp
 from ..dispatch.structure import Size
 from ..winograd import TAPS, transforms, unit
 from .body import CONTRACT, splat, widen
-from .contraction import FMA, Contraction, best_rows
+from .contraction import FMA, Contraction
 from .kernel import Buffer, KernelBuilder, View, factors, times
 from .split import parallel_rows
+from .tiles import best_rows
 
 AHEAD = 4096
 """Bytes of weights fetched ahead: a page, at whose end the processor's own prefetching stops. There is little work for each vector of them:

@@ -16,7 +16,18 @@ from ...dialects.onnx.dims import Shape, ceildiv, product
 from ...dialects.onnx.types import BY_NAME, ElementType
 from ..scalar import INDEX, INT32, Scalar
 from .builder import Lowering, Tensor
-from .contraction import divides, own_batch, pack_lhs, pack_panels, pack_pays, padded_element, panel_width, repeats_plainly, weight_id
+from .contraction import (
+    divides,
+    own_batch,
+    pack_lhs,
+    pack_panels,
+    pack_pays,
+    padded_element,
+    panel_width,
+    repeats_plainly,
+    tile_rows,
+    weight_id,
+)
 
 GROUP = dispatch.GROUP
 LINE, SHORT = 64, 16
@@ -153,7 +164,7 @@ def _contract(b: Lowering, x: Tensor, y: Tensor, shape: Shape, batch: int) -> Te
         return b.compute(shape, INT32, lambda *_: b.s.const(0, INT32))
     block = LINE if divides(k, LINE) else SHORT if not isinstance(k, int) or k > SHORT else -(-k // GROUP) * GROUP
     width = panel_width(b, shape[-1], 32)
-    packed = not divides(k, GROUP) or not repeats_plainly(x, lead) or pack_pays(b, x, block)
+    packed = not divides(k, GROUP) or not repeats_plainly(x, lead) or pack_pays(b, x, block, tile_rows(b, width, 32))
     lhs = pack_lhs(b, x, lead, block) if packed else x
     layout = (int(packed), 1, block, width)
     rhs = _pack_rhs(b, y, lead, block, width)

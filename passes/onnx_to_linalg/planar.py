@@ -12,8 +12,8 @@ from xdsl.dialects.builtin import IntegerAttr, i64
 from ...dialects import dispatch
 from ...dialects.onnx.dims import Shape
 from ...dialects.onnx.windows import Windows
-from ..codegen.contraction import best_rows
 from ..codegen.planar_depthwise import STRIDES
+from ..codegen.tiles import best_rows
 from ..scalar import FLOAT, INDEX
 from .builder import Lowering, Tensor
 from .contraction import BLOCK, weight_id

@@ -14,7 +14,7 @@ onnx = pytest.importorskip("onnx")
 import intaglio  # noqa: E402
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from intaglio.passes.codegen.contraction import best_plane, best_rows, rows_beside  # noqa: E402
+from intaglio.passes.codegen.tiles import best_plane, best_rows, best_vectors, rows_beside  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
 TYPES: dict[str, tuple[Any, float]] = {
@@ -64,7 +64,7 @@ def test_sizes(m: int, k: int, n: int, type: str) -> None:
 
 
 @pytest.mark.parametrize("type", TYPES)
-@pytest.mark.parametrize(("m", "k", "n"), [(1, 37, 50), (17, 20, 33), (16, 32, 64)])
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 37, 50), (17, 20, 33), (16, 32, 64), (19, 40, 83), (10, 16, 96)])
 def test_constant_right_operand(m: int, k: int, n: int, type: str) -> None:
     a, b = draw((m, k), type), draw((k, n), type, 1)
     check(session(a.shape, b.shape, type, b).run(None, {"a": a})[0], a, b, type)
@@ -178,6 +178,11 @@ def test_tiles_of_more_vectors_have_fewer_rows() -> None:
     assert [rows_beside(most, 2) for most in (14, 12, 6, 4)] == [14, 12, 6, 4]
 
 
+def test_panels_are_as_wide_as_suits_the_columns() -> None:
+    assert [best_vectors(197, n, 14, (1, 2, 3)) for n in (1, 2, 3, 4, 48)] == [1, 2, 3, 2, 3]
+    assert [rows_beside(14, 3), best_rows(197, 9)] == [9, 9]
+
+
 def test_sums_of_products_call_no_library_where_nothing_is_fused() -> None:
     values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (9, 9)) for name in ("a", "b", "y")]
     graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["y"])], "product", values[:2], values[2:])
@@ -186,7 +191,12 @@ def test_sums_of_products_call_no_library_where_nothing_is_fused() -> None:
 
 
 def test_long_rows_go_by_in_stretches() -> None:
-    """Rows of 1024 elements, more than stay in L2 beside a panel, whose number no stretch divides."""
-    a, b = draw((151, 1024)), draw((1024, 40), seed=1)
-    (got,) = session(a.shape, b.shape, constant=b).run(None, {"a": a})
-    check(got, a, b)
+    """Packed rows of 1024 elements, more than stay in L2 beside a panel, whose number no stretch divides."""
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in ("y",)]
+    b, a = draw((1024, 40), seed=1), draw((151, 1024))
+    nodes = [helper.make_node("Relu", ["a"], ["r"]), helper.make_node("MatMul", ["r", "b"], ["y"])]
+    x = helper.make_tensor_value_info("a", onnx.TensorProto.FLOAT, a.shape)
+    graph = helper.make_graph(nodes, "product", [x], values, [numpy_helper.from_array(b, "b")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10)
+    (got,) = intaglio.InferenceSession(model, opt_level=1).run(None, {"a": a})
+    check(got, np.maximum(a, 0), b)

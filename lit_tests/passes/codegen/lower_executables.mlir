@@ -73,8 +73,10 @@ func.func @depthwise(%x: tensor<1x2x6x6x16xf32>, %w: tensor<2x3x3x16xf32>) -> te
 
 // -----
 
-// A contraction of two rows: an accumulator a row, one load of B for both, the bias before the one store.
+// A contraction of two rows: the lines of the result are fetched, an accumulator a row, one load of B for both, the bias before the one
+// store.
 // CHECK:       func.func @contraction
+// CHECK-COUNT-2: "dispatch.prefetch"
 // CHECK:         %[[ROWS:.*]], %{{.*}} = scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>)
 // CHECK-NEXT:      %[[B:.*]] = vector.load
 // CHECK-NEXT:      memref.load
