@@ -17,6 +17,7 @@ from .kernel import KernelBuilder
 REASSOCIATE = FastMathFlagsAttr([FastMathFlag.REASSOC, FastMathFlag.ALLOW_CONTRACT])
 APPROXIMATE = FastMathFlagsAttr([FastMathFlag.APPROX_FUNC])
 CONTRACT = FastMathFlagsAttr([FastMathFlag.ALLOW_CONTRACT])
+UNSIGNED_ZEROS = FastMathFlagsAttr([FastMathFlag.NO_SIGNED_ZEROS])
 
 
 def clone_body(
@@ -50,11 +51,18 @@ def clone_body(
         if isinstance(clone, arith.AddfOp | arith.MulfOp | arith.SubfOp):
             clone.properties["fastmath"] = REASSOCIATE if updates else CONTRACT
         if updates:
+            fold_freely(clone)
             running.update(op.results)
         k.block.add_op(clone)
         for was, now in zip(op.results, clone.results, strict=True):
             mapping[was] = now
     raise ValueError("a body ends with a yield")
+
+
+def fold_freely(op: Operation) -> None:
+    """Extremes of many need not tell zeros apart by their signs, which takes half of the instructions."""
+    if isinstance(op, arith.MaximumfOp | arith.MinimumfOp):
+        op.properties["fastmath"] = UNSIGNED_ZEROS
 
 
 def can_widen(block: Block) -> bool:
