@@ -5,6 +5,7 @@ channel block, loops that LLVM vectorises elsewhere.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -21,6 +22,7 @@ from .body import broadcast, can_widen, clone_body, widen
 from .kernel import Buffer, Factors, KernelBuilder, View, factors, times
 from .split import FUNCTION, body_cost, element_cost, parallel, parallel_rows
 from .transpose import Transpose
+from .windows import Windows
 
 UNROLLED_REDUCTION = 64
 """Reductions of up to this many static steps inside a vector body are unrolled whole (a 7x7 window is 49)."""
@@ -72,6 +74,11 @@ class Nest:
                 shape = [cast(int, d) for d in group.inner]
                 buffer = k.scratch(shape, cast(TensorType, kept.type).element_type)
                 self.scratch[kept] = View(buffer, ())
+        self.width = self._row_lanes(list(members.values()))
+        windows = Windows(self, list(members.values()))
+        if not self.width and windows.fits:
+            windows.emit()
+            return
         passes = split_passes(group)
 
         def row(indices: list[SSAValue]) -> None:
@@ -80,7 +87,6 @@ class Nest:
 
         costs = [self._cost(m) for m in members.values()]
         dynamic = max((c[1] for c in costs), key=len)
-        self.width = self._row_lanes(list(members.values()))
         parallel(k, self.extents[: self.outer], (sum(c[0] for c in costs), dynamic), row, max(1, self.width))
 
     def _cost(self, m: Member) -> Factors:
@@ -122,16 +128,23 @@ class Nest:
                 (member.writes if is_out else member.reads)[n - len(op.inputs) if is_out else n] = view
         return member
 
+    def again(self, view: View, value: SSAValue, strides: Sequence[Factors], extents: Sequence[Size]) -> View:
+        """The view of a value over other loops."""
+        owner = view.memref.owner
+        assert isinstance(owner, memref.ReinterpretCastOp)
+        offset: Size = owner.offsets[0] if owner.offsets else cast(int, owner.static_offsets.get_values()[0])
+        return self.k.strided(self.buffers[value], offset, strides, extents)
+
     # -- one pass over a row
 
     def _pass(self, one: RowPass, members: dict[Operation, Member], row: list[SSAValue]) -> None:
         chosen = [members[op] for op in one.members]
         if not one.inner:
             for m in chosen:
-                self._element(m, row, {}, {})
+                self.element(m, row, {}, {})
             return
         reducing = [m for m in chosen if m.space.inner]
-        starts = [s for m in reducing for s in self._starts(m)]
+        starts = [s for m in reducing for s in self.starts(m)]
 
         def at(indices: list[SSAValue], carried: list[SSAValue]) -> list[SSAValue]:
             values: dict[SSAValue, SSAValue] = {}
@@ -142,7 +155,7 @@ class Nest:
                 accumulators[m], rest = rest[:count], rest[count:]
             updated: list[SSAValue] = []
             for m in chosen:
-                results = self._element(m, [*row, *indices], values, accumulators)
+                results = self.element(m, [*row, *indices], values, accumulators)
                 if m.space.inner:
                     updated += results
             return updated
@@ -151,21 +164,21 @@ class Nest:
         for m in reducing:
             for result in m.op.results:
                 self.rows[result] = final.pop(0)
-            self._store_row(m, row)
+            self.store_row(m, row)
 
     def _inner_loops(self, first: int, indices: list[SSAValue], carried: list[SSAValue], at) -> list[SSAValue]:
         if first == len(self.extents):
             return at(indices, carried)
         return self.k.loop(0, self.extents[first], 1, lambda i, *c: self._inner_loops(first + 1, [*indices, i], list(c), at), carried)
 
-    def _starts(self, m: Member) -> list[SSAValue]:
+    def starts(self, m: Member) -> list[SSAValue]:
         """The values that a reduction's accumulators start from."""
         return [self._wide(start_value(self.k, v)) for v in m.op.outputs]
 
     def _wide(self, value: SSAValue) -> SSAValue:
         return broadcast(self.k, value, self.width) if self.width else value
 
-    def _element(
+    def element(
         self, m: Member, indices: list[SSAValue], values: dict[SSAValue, SSAValue], accumulators: dict[Member, list[SSAValue]]
     ) -> list[SSAValue]:
         """One element of a member: loads, body, and stores unless it reduces. Row members store and remember their value."""
@@ -212,7 +225,7 @@ class Nest:
         by_loop = dict(zip(m.space.loops, here, strict=True))
         return [by_loop.get(n, self.k.const(0)) for n in range(len(m.op.iterator_types.data))]
 
-    def _store_row(self, m: Member, row: list[SSAValue]) -> None:
+    def store_row(self, m: Member, row: list[SSAValue]) -> None:
         for n, result in enumerate(m.op.results):
             if n in m.writes:
                 inner = [self.k.const(0)] * (len(m.loops) - len(row))
@@ -244,13 +257,15 @@ class _Single:
             transpose.emit()
         elif lanes:
             self._emit_vector(lanes)
+        elif (windows := Windows(self.nest, [m])).fits:
+            windows.emit()
         elif m.space.inner:
             self._emit_reduction()
         elif lanes := self._block_lanes():
             self._emit_vectors(lanes)
         else:
             self.nest.outer = len(m.space.outer)
-            parallel(self.k, self.nest.extents, self._cost(), lambda i: self.nest._element(m, i, {}, {}))
+            parallel(self.k, self.nest.extents, self._cost(), lambda i: self.nest.element(m, i, {}, {}))
 
     def _cost(self) -> Factors:
         """Picoseconds of one round of the parallel loops."""
@@ -286,7 +301,7 @@ class _Single:
         for views, is_out in ((m.reads, False), (m.writes, True)):
             for n, view in list(views.items()):
                 value = m.op.results[n] if is_out else m.op.inputs[n]
-                views[n] = self._collapsed_view(view, value, groups, extents)
+                views[n] = self.nest.again(view, value, [view.strides[g[-1]] for g in groups], extents)
 
     def _extent(self, sizes: list[Size]) -> Size:
         total: Factors = (1, ())
@@ -296,12 +311,6 @@ class _Single:
 
     def _mergeable(self, a: int, b: int, sizes: list[Size]) -> bool:
         return all(v.strides[a] == times(v.strides[b], factors(sizes[b])) for v in self._views())
-
-    def _collapsed_view(self, view: View, value: SSAValue, groups: list[list[int]], extents: list[Size]) -> View:
-        owner = view.memref.owner
-        assert isinstance(owner, memref.ReinterpretCastOp)
-        offset: Size = owner.offsets[0] if owner.offsets else cast(int, owner.static_offsets.get_values()[0])
-        return self.k.strided(self.nest.buffers[value], offset, [view.strides[g[-1]] for g in groups], extents)
 
     # -- vectors over a channel block
 
@@ -363,7 +372,7 @@ class _Single:
         unroll = self._unrolled()
 
         def lane(outer: list[SSAValue]) -> None:
-            starts = [broadcast(k, s, lanes) for s in nest._starts(m)]
+            starts = [broadcast(k, s, lanes) for s in nest.starts(m)]
             attributes: dict[str, Attribute] = {"unroll": UnitAttr()} if unroll else {}
             final = self._reduce_loops(0, outer, starts, lambda i, c: self._vector_element([*outer, *i], c, lanes, last), attributes)
             for n, view in m.writes.items():
@@ -420,9 +429,9 @@ class _Single:
 
         def cell(indices: list[SSAValue]) -> None:
             def at(inner: list[SSAValue], carried: list[SSAValue]) -> list[SSAValue]:
-                return nest._element(m, [*indices, *inner], {}, {m: carried})
+                return nest.element(m, [*indices, *inner], {}, {m: carried})
 
-            final = self._reduce_loops(0, indices, nest._starts(m), at, {})
+            final = self._reduce_loops(0, indices, nest.starts(m), at, {})
             for n, view in m.writes.items():
                 k.emit(memref.StoreOp.get(final[n], view.memref, [*indices, *([k.const(0)] * len(m.space.inner))]))
 
@@ -446,7 +455,7 @@ class _Single:
     def _emit_row_accumulation(self) -> None:
         m, nest, k = self.m, self.nest, self.k
         zeros = [k.const(0)] * len(m.space.inner)
-        (start,) = nest._starts(m)
+        (start,) = nest.starts(m)
         write = m.writes[0]
 
         def rows(outer: list[SSAValue], lower: Size, upper: Size) -> None:
@@ -455,7 +464,7 @@ class _Single:
             def at(inner: list[SSAValue], carried: list[SSAValue]) -> list[SSAValue]:
                 def one(i: SSAValue) -> None:
                     old = k.emit(memref.LoadOp.get(write.memref, [*outer, i, *zeros]))
-                    (new,) = nest._element(m, [*outer, i, *inner], {}, {m: [old]})
+                    (new,) = nest.element(m, [*outer, i, *inner], {}, {m: [old]})
                     k.emit(memref.StoreOp.get(new, write.memref, [*outer, i, *zeros]))
 
                 k.loop(lower, upper, 1, one)

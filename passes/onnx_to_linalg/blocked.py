@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..scalar import FLOAT, INDEX
 from .builder import Lowering, Tensor
 from .contraction import panel_width, weight_id
 from .registry import lower
-from .windows import pad_axes
+from .windows import pad_axes, tap_counter
 from .winograd import winograd
 
 BLOCK = blocked.BLOCK
@@ -155,28 +155,16 @@ def lower_pool(b: Lowering, op: blocked.PoolOp, x: Tensor) -> Tensor:
     if maximum:
         return b.reduce(shape, op.attr("kernel_shape"), FLOAT, element, lambda a, v: b.s.max(a, v), float("-inf"))
     total = b.reduce(shape, op.attr("kernel_shape"), FLOAT, element, lambda a, v: a + v, 0.0)
-    return b.compute(shape, FLOAT, lambda *i: total[i] / _count(b, op, x, i))
+    rows, columns = (_counter(b, op, x, axis) for axis in (0, 1))
+    return b.compute(shape, FLOAT, lambda *i: total[i] / (rows(i[2]) * columns(i[3])))
 
 
-def _count(b: Lowering, op: blocked.PoolOp, x: Tensor, i: tuple[Any, ...]) -> Any:
-    """How many elements an average counts at an output position."""
-    kh, kw = op.attr("kernel_shape")
-    if not any(op.attr("pads")):
-        return float(kh * kw)
-    return b.s.cast(_count_along(b, op, x, i[2], 0) * _count_along(b, op, x, i[3], 1), FLOAT)
-
-
-def _count_along(b: Lowering, op: blocked.PoolOp, x: Tensor, o: Any, axis: int) -> Any:
-    """Taps of a window along one axis that count: those on the input, or on declared padding too."""
-    pads, taps = op.attr("pads"), op.attr("kernel_shape")[axis]
-    stride, dilation = op.attr("strides")[axis], op.attr("dilations")[axis]
-    include = op.attr("count_include_pad")
-    low = -pads[axis] if include else 0
-    size = b.s.operand(b.index(x.shape[2 + axis]), INDEX)
-    high = size + (pads[axis + 2] - op.attr("overhang")[axis]) if include else size
-    start = b.s.operand(o * stride - pads[axis], INDEX)
-    total = b.s.const(0, INDEX)
-    for tap in range(taps):
-        at = start + tap * dilation
-        total = total + b.s.select((at >= low) & (at < high), b.s.const(1, INDEX), b.s.const(0, INDEX))
-    return total
+def _counter(b: Lowering, op: blocked.PoolOp, x: Tensor, axis: int) -> Callable[[Any], Any]:
+    """Taps of a window along an axis that an average counts: those on the input, or on declared padding too."""
+    begin, end = op.attr("pads")[axis], op.attr("pads")[axis + 2]
+    taps, stride, dilation = (op.attr(name)[axis] for name in ("kernel_shape", "strides", "dilations"))
+    size = x.shape[2 + axis]
+    between = (-begin, size + (end - op.attr("overhang")[axis])) if op.attr("count_include_pad") else (0, size)
+    if begin == end == 0:
+        return lambda place: b.s.const(taps, FLOAT)
+    return tap_counter(b, b.shapes.of(op.y)[2 + axis], between, taps, stride, dilation, begin, FLOAT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ...dialects.onnx.windows import Windows
 from ..scalar import FLOAT, INDEX, INT64, Scalar
 from .builder import Lowering, Tensor
 from .registry import lower
-from .windows import padded, within
+from .windows import padded, tap_counter, within
 
 WIDE = {"float16": FLOAT, "bfloat16": FLOAT}
 """Types whose sums are kept in another one."""
@@ -113,39 +114,23 @@ def _flat(b: Lowering, places: Sequence[Any], strides: Sequence[Dim]) -> Any:
 def average_pool(b: Lowering, op: ops.AveragePoolOp, x: Tensor) -> Tensor:
     found, wide = op.windows(b.shapes), accumulator(x.type)
     total = fold_windows(b, padded(b, op, x, found, 0.0), found, wide, lambda v: b.s.cast(v, wide), lambda a, v: a + v, 0.0)
-    count = _tap_counter(b, op, found, x.shape[2:])
-
-    def mean(*i: Any) -> Scalar:
-        return b.s.cast(total[i] / count(i[2:], wide), x.type)
-
-    return b.compute(total.shape, x.type, mean)
+    count = _tap_counter(b, op, found, x.shape[2:], wide)
+    return b.compute(total.shape, x.type, lambda *i: b.s.cast(total[i] / count(i[2:]), x.type))
 
 
-def _tap_counter(b: Lowering, op: ops.AveragePoolOp, found: Windows, spatial: Shape) -> Callable[[Sequence[Any], ElementType], Any]:
+def _tap_counter(b: Lowering, op: ops.AveragePoolOp, found: Windows, spatial: Shape, type: ElementType) -> Callable[[Sequence[Any]], Any]:
     """How many taps of the window at some output position count: those inside the input, or inside its pads too."""
     include = bool(op.attr("count_include_pad"))
     ceil_mode = bool(op.attr("ceil_mode"))
     unpadded = all(p == 0 for p in (*found.pads_begin, *found.pads_end))
     if not ceil_mode and (unpadded or include):
-        return lambda places, type: b.s.cast(b.s.operand(b.index(product(found.kernel)), INDEX), type)
-
-    def count(places: Sequence[Any], type: ElementType) -> Any:
-        total: Any = b.s.const(1, INDEX)
-        for o, size, taps, stride, step, begin, end in zip(
-            places, spatial, found.kernel, found.strides, found.dilations, found.pads_begin, found.pads_end, strict=True
-        ):
-            low, high = (-begin, size + end) if include else (0, size)
-            start = b.s.operand(o * stride - b.index(begin), INDEX)
-            first = _taps_before(b, b.index(low) - start, taps, step)
-            total = total * (_taps_before(b, b.index(high) - start, taps, step) - first)
-        return b.s.cast(total, type)
-
-    return count
-
-
-def _taps_before(b: Lowering, distance: Any, taps: Dim, step: int) -> Any:
-    """How many of a window's taps stand at less than this distance from its first one."""
-    return b.s.max(b.s.min((distance + (step - 1)) // step, b.index(taps)), 0)
+        return lambda places: b.s.cast(b.s.operand(b.index(product(found.kernel)), INDEX), type)
+    axes = zip(spatial, found.kernel, found.strides, found.dilations, found.pads_begin, found.pads_end, found.output, strict=True)
+    along: list[Callable[[Any], Scalar]] = []
+    for size, taps, stride, step, begin, end, output in axes:
+        low, high = (-begin, size + end) if include else (0, size)
+        along.append(tap_counter(b, output, (low, high), taps, stride, step, begin, type))
+    return lambda places: math.prod((count(o) for count, o in zip(along, places, strict=True)), start=b.s.const(1, type))
 
 
 @lower(ops.LpPoolOp)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
 
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Dim, maximum, non_negative, product
+from ...dialects.onnx.types import ElementType
 from ...dialects.onnx.windows import Windows
 from ..scalar import INDEX, Number, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor
@@ -43,6 +46,40 @@ def require_elements(b: Lowering, x: Tensor, axes: Sequence[int], needed_for: Di
         s = ScalarBuilder(b.block)
         held = (s.wrap(b.dim(size), INDEX) > 0) | s.wrap(b.dim(needed_for), INDEX).equals(0)
         b.require(held.value, "ITG5020", f"axis {axis} of the input is empty")
+
+
+MOST_COUNTED = 1 << 16
+"""Windows along an axis whose taps are counted while compiling."""
+
+
+def tap_counter(
+    b: Lowering, windows: Dim, between: tuple[Dim, Dim], taps: Dim, stride: int, dilation: int, begin: Dim, type: ElementType
+) -> Callable[[Any], Scalar]:
+    """How many taps of the window at a place of an axis lie between two places of the input, as a number of a type.
+
+    Where sizes are known it is a constant, since vectors can read that, but not compute with a place.
+    """
+    low, high = between
+
+    def before(distance: Any) -> Any:
+        """How many taps of a window stand at less than this distance from its first one."""
+        return b.s.max(b.s.min((distance + (dilation - 1)) // dilation, b.index(taps)), 0)
+
+    def count(place: Any) -> Scalar:
+        start = b.s.operand(place * stride - b.index(begin), INDEX)
+        return b.s.cast(before(b.index(high) - start) - before(b.index(low) - start), type)
+
+    sizes = (windows, low, high, taps, begin)
+    if not all(isinstance(n, int) for n in sizes) or not 0 < cast(int, windows) <= MOST_COUNTED:
+        return count
+    known, *ends, most, padding = cast("tuple[int, ...]", sizes)
+    starts = np.arange(known) * stride - padding
+    upto_low, upto_high = (np.clip(-((starts - end) // dilation), 0, most) for end in ends)
+    found = upto_high - upto_low
+    if (found == found[0]).all():
+        return lambda place: b.s.const(int(found[0]), type)
+    counts = b.constant(found.astype(type.numpy), type)
+    return lambda place: counts[(place,)]
 
 
 def _moved(b: Lowering, x: Tensor, axes: Sequence[int], begins: Sequence[Dim], sizes: Sequence[Dim], fill: Number | Tensor) -> Tensor:

@@ -172,3 +172,28 @@ func.func @columns(%x: tensor<1000x96xf32>) -> tensor<96xf32> attributes {dispat
   } -> tensor<96xf32>
   func.return %sum : tensor<96xf32>
 }
+
+// -----
+
+// Windows of three at a stride of two: the vectors of a line are taken apart into even and odd places, and the even ones moved by one.
+// CHECK:       func.func @windows
+// CHECK:         scf.for
+// CHECK-COUNT-3:   vector.load {{.*}} vector<16xf32>
+// CHECK:           %[[EVEN:.*]] = vector.shuffle {{.*}}[0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30]
+// CHECK:           %[[NEXT:.*]] = vector.shuffle {{.*}}[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 31]
+// CHECK:           %[[ODD:.*]] = vector.shuffle
+// CHECK:           %[[BOTH:.*]] = arith.maximumf %[[EVEN]], %[[ODD]] fastmath<nsz>
+// CHECK-NEXT:      %[[ALL:.*]] = arith.maximumf %[[BOTH]], %[[NEXT]] fastmath<nsz>
+// CHECK-NEXT:      vector.store %[[ALL]]
+func.func @windows(%x: tensor<8x33xf32>) -> tensor<8x16xf32> attributes {dispatch.executable = 1 : i64} {
+  %lowest = arith.constant 0xff800000 : f32
+  %empty = tensor.empty() : tensor<8x16xf32>
+  %start = linalg.fill ins(%lowest : f32) outs(%empty : tensor<8x16xf32>) -> tensor<8x16xf32>
+  %taps = tensor.empty() : tensor<3xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(i, j, t) -> (i, j * 2 + t)>, affine_map<(i, j, t) -> (t)>, affine_map<(i, j, t) -> (i, j)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %taps : tensor<8x33xf32>, tensor<3xf32>) outs(%start : tensor<8x16xf32>) {
+  ^bb0(%v: f32, %t: f32, %m: f32):
+    %n = arith.maximumf %m, %v : f32
+    linalg.yield %n : f32
+  } -> tensor<8x16xf32>
+  func.return %y : tensor<8x16xf32>
+}
