@@ -152,6 +152,28 @@ class InsertOp(IRDLOperation):
 
 
 @irdl_op_definition
+class JoinOp(IRDLOperation):
+    """The elements of one tensor after another, each in row-major order; `dims` are the result's dynamic dimensions.
+
+    Free at run time for parts that can be computed where they belong, see `Liveness`; the others are copied.
+    """
+
+    name = "dispatch.join"
+    parts = var_operand_def(TensorType)
+    dims = var_operand_def(IndexType)
+    result = result_def(TensorType)
+    traits = traits_def(Pure())
+    irdl_options = (AttrSizedOperandSegments(as_property=True), ParsePropInAttrDict())
+
+    def __init__(self, parts: Sequence[SSAValue], dims: Sequence[SSAValue], result_type: TensorType) -> None:
+        super().__init__(operands=[list(parts), list(dims)], result_types=[result_type])
+
+    @override
+    def verify_(self) -> None:
+        _verify_dims([self.result.type], self.dims)
+
+
+@irdl_op_definition
 class AppendOp(IRDLOperation):
     """A tensor grown by `part` at the end of its leading axis, of which `count` entries are filled: `target` is not read after.
 
@@ -495,6 +517,7 @@ DISPATCH = Dialect(
         ReshapeOp,
         SlabOp,
         InsertOp,
+        JoinOp,
         AppendOp,
         DecodeImageOp,
         CallOp,

@@ -73,6 +73,7 @@ class _Bufferizer:
         self.live = Liveness(main)
         self.outputs = self.live.outputs(cast(func.ReturnOp, main.body.block.last_op))
         self.hoisted: dict[Storage, SSAValue] = {}
+        self.joined: dict[Storage, SSAValue] = {}
 
     # -- the whole function
 
@@ -189,7 +190,7 @@ class _Bufferizer:
 
     def _plan(self) -> None:
         """Offsets in the arena for every storage whose size is known at the top; the rest is allocated where it is made."""
-        static = [s for s in self.live.storages if s.owned and s.size is not None]
+        static = [s for s in self.live.storages if s.owned and s.size is not None and s.inside is None]
         total = place_static([s.interval for s in static])
         for s in static:
             self.places[s] = _Place(s.interval.offset)
@@ -290,6 +291,27 @@ class _Bufferizer:
         self.emit(hal.CopyOp(self.values[op.part], place, bytes))
         self.values[op.result] = self.values[op.target]
 
+    def _join(self, op: dispatch.JoinOp) -> None:
+        """Copies the parts that were not computed where they belong."""
+        whole = self.live.storage(op.result)
+        self.values[op.result] = buffer = self._whole(whole)
+        offset: Size = 0
+        for part in op.parts:
+            bytes = self.bytes(dims_of(part), part.type)
+            inside = any(s.inside == (whole, offset) for s in self.live.roots(part))
+            if not inside and part in self.values:  # an empty tensor has no buffer
+                self.emit(hal.CopyOp(self.values[part], self.emit(hal.SliceOp(buffer, self.index(offset))), self.index(bytes)))
+            if isinstance(offset, int) and isinstance(bytes, int):
+                offset += bytes
+            else:
+                offset = self.emit(arith.AddiOp(self.index(offset), self.index(bytes)))
+
+    def _whole(self, storage: Storage) -> SSAValue:
+        """The buffer of what is joined, made for the first of its parts that is computed there, else by the join."""
+        if storage not in self.joined:
+            self.joined[storage] = self._make(storage)
+        return self.joined[storage]
+
     def _append(self, op: dispatch.AppendOp) -> None:
         """Moves to twice the memory where the room is used up, then copies the new entry behind the others."""
         target, count, room = self.values[op.target], self.values[op.count], self.values[op.room]
@@ -352,6 +374,9 @@ class _Bufferizer:
     def _make(self, storage: Storage) -> SSAValue:
         """The buffer of a storage: its place in the arena, memory taken before the loop around it, or a fresh allocation; or what the
         caller lends for the output that it becomes."""
+        if storage.inside is not None:
+            whole, offset = storage.inside
+            return self.emit(hal.SliceOp(self._whole(whole), self.const(offset)))
         place = self.places.get(storage)
         if storage.conditional and (place is not None or storage in self.hoisted):
             self.bytes(storage.dims, storage.type)  # refuses what the plan let pass
@@ -522,6 +547,7 @@ _HANDLERS: dict[type[Operation], Callable] = {
     dispatch.ReshapeOp: _Bufferizer._alias,
     dispatch.SlabOp: _Bufferizer._slab,
     dispatch.InsertOp: _Bufferizer._insert,
+    dispatch.JoinOp: _Bufferizer._join,
     dispatch.AppendOp: _Bufferizer._append,
     dispatch.DecodeImageOp: _Bufferizer._decode_image,
     dispatch.WeightOp: _Bufferizer._weight,

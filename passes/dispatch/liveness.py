@@ -12,7 +12,7 @@ from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from ...dialects import dispatch
-from .memory_plan import Interval
+from .memory_plan import ALIGNMENT, Interval
 from .structure import Size, dims_of
 
 
@@ -27,12 +27,13 @@ class SizeKey:
 @dataclass(eq=False)
 class Storage:
     """Memory behind tensor values. `owned`: planned here, not an input or a weight. `size` in bytes where static. `conditional`: made
-    in a branch or a loop, so that a run may never need it."""
+    in a branch or a loop, so that a run may never need it. `inside`: the larger storage that it is a part of, and from which byte on."""
 
     dims: tuple[Size, ...]
     type: TensorType
     owned: bool
     conditional: bool = False
+    inside: tuple[Storage, int] | None = None
     interval: Interval[SizeKey] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +64,8 @@ class Liveness:
         self._slots: dict[SSAValue, Storage] = {}
         self._scratch: dict[SSAValue, Storage] = {}
         self._depth = 0
+        self._joins: list[dispatch.JoinOp] = []
+        self._changed: set[Storage] = set()
         block = main.body.block
         for argument in block.args:
             if isinstance(argument.type, TensorType):
@@ -71,6 +74,12 @@ class Liveness:
             self._visit(op, position)
         for value in cast(func.ReturnOp, block.last_op).operands:
             self._touch(value, 1 << 60)
+        for join in self._joins:
+            self._nest(join, set(self.outputs(cast(func.ReturnOp, block.last_op))))
+        for storage in self.storages:  # a part comes before what it is inside of
+            if storage.inside is not None:
+                for position in (storage.interval.first, storage.interval.last):
+                    storage.inside[0].touch(position)
 
     def roots(self, value: SSAValue) -> frozenset[Storage]:
         return self._roots.get(value, frozenset())
@@ -113,6 +122,11 @@ class Liveness:
             self._roots[op.result] = self.roots(op.source)
         elif isinstance(op, dispatch.InsertOp):
             self._roots[op.result] = self.roots(op.target)
+            self._changed |= self.roots(op.target)
+        elif isinstance(op, dispatch.JoinOp):
+            self._own(op.result, owned=True).touch(position)
+            if not self._depth:
+                self._joins.append(op)
         elif isinstance(op, dispatch.AppendOp):
             # Not one of `storages`: it is allocated as it grows, and so are a loop's values of varying size.
             self._roots[op.result] = frozenset((Storage((), cast(TensorType, op.result.type), owned=True),))
@@ -135,6 +149,20 @@ class Liveness:
         elif isinstance(op, scf.ForOp):
             body = op.body.block
             self._loop(op, body.args[1:], body.args[1:], op.iter_args, position)
+
+    def _nest(self, op: dispatch.JoinOp, outputs: set[Storage]) -> None:
+        """Has parts computed where the join wants them: those that a kernel makes whole, and that nothing changes or hands out apart."""
+        whole, offset = self.storage(op.result), 0
+        if whole.size is None or whole in self._changed:
+            return
+        for part in op.parts:
+            bytes = Storage(dims_of(part), cast(TensorType, part.type), owned=False).size
+            assert bytes is not None, "parts of fixed size make a whole of fixed size"
+            if isinstance(_where(part).owner, dispatch.CallOp | dispatch.JoinOp) and offset % ALIGNMENT == 0:
+                storage = self.storage(part)
+                if not storage.conditional and storage.inside is None and storage not in self._changed | outputs:
+                    storage.inside = whole, offset
+            offset += bytes
 
     def _nested(self, block: Block, position: int) -> None:
         self._depth += 1

@@ -33,7 +33,7 @@ def dims_of(value: SSAValue) -> tuple[Size, ...]:
         return dims_of(owner.outputs[cast("int", getattr(value, "index", 0))])
     if isinstance(owner, tensor.EmptyOp):
         return _fill_in(shape, list(owner.dynamic_sizes))
-    if isinstance(owner, dispatch.TieShapeOp | dispatch.ReshapeOp | dispatch.SlabOp | dispatch.AppendOp):
+    if isinstance(owner, dispatch.TieShapeOp | dispatch.ReshapeOp | dispatch.SlabOp | dispatch.JoinOp | dispatch.AppendOp):
         return _fill_in(shape, list(owner.dims))
     if isinstance(owner, dispatch.InsertOp):
         return dims_of(owner.target)

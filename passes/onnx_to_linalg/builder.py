@@ -286,6 +286,12 @@ class Lowering:
         shape = x.shape[1:]
         return Tensor(self, self.emit(dispatch.SlabOp(x.value, index, self.dims(shape), self.tensor_type(shape, x.type))), shape, x.type)
 
+    def join(self, parts: Sequence[Tensor], shape: Shape) -> Tensor:
+        """The elements of one tensor after another, under this shape; copied at most, see `dispatch.JoinOp`."""
+        type = parts[0].type
+        value = self.emit(dispatch.JoinOp([p.value for p in parts], self.dims(shape), self.tensor_type(shape, type)))
+        return Tensor(self, value, tuple(shape), type)
+
     def retype(self, x: Tensor, type: ElementType) -> Tensor:
         """The same stored bits read as another element type of the same storage (signed and unsigned, say)."""
         return Tensor(self, x.value, x.shape, type)

@@ -65,9 +65,13 @@ def lower_concat(b: Lowering, op: ops.ConcatOp, parts: list[Tensor]) -> Tensor:
 
 
 def join(b: Lowering, parts: Sequence[Tensor], axis: int, shape: Shape) -> Tensor:
-    """Tensors joined along an axis (counted from the front) into one of this shape; they are copied, once where they are few."""
+    """Tensors joined along an axis (counted from the front) into one of this shape.
+
+    Those that come one after another in memory may be made there; others are copied, once where they are few."""
     parts = [p for p in parts if p.shape[axis] != 0] or parts[:1]
     outer, inner = product(shape[:axis]), product(shape[axis + 1 :])
+    if outer == 1 and len(parts) > 1:
+        return b.join(parts, shape)
     level = [b.reshape(p, (outer, p.shape[axis] * inner)) for p in parts]
     while len(level) > 1:
         level = [_join_columns(b, level[k : k + WIDEST]) for k in range(0, len(level), WIDEST)]

@@ -18,6 +18,7 @@ _PURE = (
     dispatch.WeightOp,
     dispatch.TieShapeOp,
     dispatch.ReshapeOp,
+    dispatch.JoinOp,
     dispatch.CallOp,
     dispatch.EntropyOp,
     dispatch.ContractOp,

@@ -103,6 +103,36 @@ func.func @main(%x: tensor<?xi8>) -> tensor<?x?x3xi8> {
 
 // -----
 
+// What is joined is computed where it belongs, a join inside another too; inputs, what a kernel makes for an output of its own, and what
+// would lie off the vectors' alignment are copied.
+// CHECK:       func.func @main(%x: !hal.buffer
+// CHECK:         %[[ARENA:.*]] = hal.arena
+// CHECK:         %[[WHOLE:.*]] = hal.lent 0
+// CHECK:         %[[INNER:.*]] = hal.slice %[[WHOLE]]
+// CHECK:         %[[A:.*]] = hal.slice %[[INNER]]
+// CHECK:         hal.dispatch @f workgroups(%{{.*}}) buffers(%x, %[[A]])
+// CHECK:         %[[SECOND:.*]] = arith.constant 64 : index
+// CHECK-NEXT:    %[[B:.*]] = hal.slice %[[INNER]][%[[SECOND]]]
+// CHECK-NEXT:    hal.dispatch @f workgroups(%{{.*}}) buffers(%[[A]], %[[B]])
+// CHECK-NOT:     hal.copy
+// CHECK:         hal.dispatch @g workgroups(%{{.*}}) buffers(%[[INNER]], %[[C:.*]]) constants
+// CHECK:         %[[THIRD:.*]] = arith.constant 128 : index
+// CHECK:         %[[PLACE:.*]] = hal.slice %[[WHOLE]][%[[THIRD]]]
+// CHECK:         hal.copy %[[C]], %[[PLACE]]
+// CHECK:         hal.slice %[[WHOLE]]
+// CHECK:         hal.copy %x
+func.func @main(%x: tensor<16xf32>) -> (tensor<51xf32>, tensor<3xf32>) {
+  %one = arith.constant 1 : index
+  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %b = "dispatch.call"(%a, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %ab = "dispatch.join"(%a, %b) <{operandSegmentSizes = array<i32: 2, 0>}> : (tensor<16xf32>, tensor<16xf32>) -> tensor<32xf32>
+  %c = "dispatch.call"(%ab, %one) <{callee = @g, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<32xf32>, index) -> tensor<3xf32>
+  %all = "dispatch.join"(%ab, %c, %x) <{operandSegmentSizes = array<i32: 3, 0>}> : (tensor<32xf32>, tensor<3xf32>, tensor<16xf32>) -> tensor<51xf32>
+  func.return %all, %c : tensor<51xf32>, tensor<3xf32>
+}
+
+// -----
+
 // What cannot stand in a host program is refused.
 // CHECK: ITG{{[0-9]+}} linalg.fill cannot stand in the host program
 func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
