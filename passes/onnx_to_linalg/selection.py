@@ -6,7 +6,7 @@ from typing import Any
 
 from xdsl.dialects.builtin import ComplexType
 
-from ...dialects.kernel import Array, Out, Size, inline, isfloat, isnan, kernel, unroll
+from ...dialects.kernel import Array, Out, Size, cast, i32, inline, isfloat, isnan, kernel, unroll
 from ...dialects.onnx import indexing as ops
 from ...dialects.onnx.dims import minimum
 from ...dialects.onnx.image import NonMaxSuppressionOp
@@ -273,9 +273,8 @@ def outranks(p, at_p, q, at_q, largest):
 
 
 @inline
-def sink(values, places, o, j, size, value, place, largest):
-    """Puts an element in place of the root of a heap whose root is the last in rank."""
-    at = 0
+def sink(values, places, o, j, at, size, value, place, largest):
+    """Puts an element at a place of a heap whose root is the last in rank, and lets it sink to where it belongs."""
     while 2 * at + 1 < size:
         child = 2 * at + 1
         last = child + 1 == size
@@ -305,12 +304,12 @@ def top_k(x: Array, values: Out, places: Out, largest: bool):
             if k > 0:
                 for n in range(k, x.shape[1]):
                     if outranks(x[o, n, j], n, values[o, 0, j], places[o, 0, j], largest):
-                        sink(values, places, o, j, k, x[o, n, j], n, largest)
+                        sink(values, places, o, j, 0, k, x[o, n, j], n, largest)
             for done in range(1, k):
                 last = k - done
                 value, place = values[o, last, j], places[o, last, j]
                 values[o, last, j], places[o, last, j] = values[o, 0, j], places[o, 0, j]
-                sink(values, places, o, j, last, value, place, largest)
+                sink(values, places, o, j, 0, last, value, place, largest)
 
 
 @lower(ops.TopKOp)
@@ -336,29 +335,33 @@ def corners(boxes, n, s, center):
     return min(p, r), min(q, t), max(p, r), max(q, t)
 
 
-@inline
-def overlap(boxes, n, s, t, center):
-    """Intersection over union of two boxes; 0 where one has no area."""
-    top, left, bottom, right = corners(boxes, n, s, center)
-    top2, left2, bottom2, right2 = corners(boxes, n, t, center)
-    area, area2 = (bottom - top) * (right - left), (bottom2 - top2) * (right2 - left2)
-    height, width = min(bottom, bottom2) - max(top, top2), min(right, right2) - max(left, left2)
-    shared = max(height, 0.0) * max(width, 0.0)
-    union = area + area2 - shared
-    return shared / union if area > 0.0 and area2 > 0.0 and union > 0.0 else shared * 0.0
+ABREAST = 32
+"""Boxes that are compared with one at once, without asking in between: a loop of vectors for LLVM."""
 
 
 @inline
-def fits(boxes, batch, s, chosen, start, end, iou, center):
-    """Whether a box overlaps none of those chosen so far."""
-    for m in range(start, end):
-        shared = overlap(boxes, batch, s, chosen[m, 2], center)
-        bound = shared * 0.0
-        if iou is not None:
-            bound = iou.flat[0]
-        if shared > bound:
-            return False
-    return True
+def overlaps_one(kept, count, top, left, bottom, right, bound):
+    """Whether a box shares more of the union with one of the first `count` boxes kept than the bound; nothing where one has no area.
+
+    kept: top, left, bottom, right and area (5, room); what stands in it beyond `count`, up to a multiple of ABREAST, does not matter.
+    """
+    area = (bottom - top) * (right - left)
+    for start in range(0, count, ABREAST):
+        hits = i32(0)
+        for lane in range(ABREAST):
+            m = start + lane
+            bottom2, top2, right2, left2, area2 = kept[2, m], kept[0, m], kept[3, m], kept[1, m], kept[4, m]
+            low, high = bottom if bottom < bottom2 else bottom2, top if top > top2 else top2
+            end, begin = right if right < right2 else right2, left if left > left2 else left2
+            height, width = low - high, end - begin
+            shared = (height if height > 0.0 else height * 0.0) * (width if width > 0.0 else width * 0.0)
+            union = area + area2 - shared
+            ratio = shared / union
+            some = (area > 0.0) & (area2 > 0.0) & (union > 0.0)
+            hits |= i32(((ratio if some else shared * 0.0) > bound) & (m < count))
+        if hits != 0:
+            return True
+    return False
 
 
 @kernel
@@ -368,17 +371,24 @@ def suppress(
     limit: Array | None,
     iou: Array | None,
     threshold: Array | None,
-    order: Out,
-    scratch: Out,
+    values: Out,
+    places: Out,
+    kept: Out,
     chosen: Out,
     count: Out,
     classes: Size,
     center: bool,
 ):
-    """The boxes of each batch and class from the best score on that overlap none chosen before."""
+    """The boxes of each batch and class from the best score on that overlap none chosen before.
+
+    Scores wait in a heap: only those that come up are ever in order.
+    """
     n, most = 0, 0
     if limit is not None:
         most = limit.flat[0]
+    bound = cast(0, kept)
+    if iou is not None:
+        bound = iou.flat[0]
     for row in range(scores.shape[0]):
         batch, size, start = row // classes, 0, n
         for s in range(scores.shape[1]):
@@ -386,14 +396,21 @@ def suppress(
             if threshold is not None:
                 above = scores[row, s] > threshold.flat[0]
             if above:
-                order[size] = s
+                values[0, size, 0], places[0, size, 0] = scores[row, s], -s
                 size += 1
-        merge_sort(scores, row, order, scratch, size, True)
-        for k in range(size):
-            if n - start >= most:
-                break
-            if fits(boxes, batch, order[k], chosen, start, n, iou, center):
-                chosen[n, 0], chosen[n, 1], chosen[n, 2] = batch, row % classes, order[k]
+        for k in range(size // 2):
+            root = size // 2 - 1 - k
+            sink(values, places, 0, 0, root, size, values[0, root, 0], places[0, root, 0], False)
+        while size > 0 and n - start < most:
+            best = -places[0, 0, 0]
+            size -= 1
+            sink(values, places, 0, 0, 0, size, values[0, size, 0], places[0, size, 0], False)
+            top, left, bottom, right = corners(boxes, batch, best, center)
+            if not overlaps_one(kept, n - start, top, left, bottom, right, bound):
+                at = n - start
+                kept[0, at], kept[1, at], kept[2, at], kept[3, at] = top, left, bottom, right
+                kept[4, at] = (bottom - top) * (right - left)
+                chosen[n, 0], chosen[n, 1], chosen[n, 2] = batch, row % classes, best
                 n += 1
     count[0] = n
 
@@ -418,8 +435,9 @@ def non_max_suppression(
         "limit": limit,
         "iou": iou,
         "threshold": threshold,
-        "order": ((size,), INT64),
-        "scratch": ((size,), INT64),
+        "values": ((1, size, 1), scores.type),
+        "places": ((1, size, 1), INT64),
+        "kept": ((5, most + ABREAST), boxes.type),
         "chosen": ((batch * classes * most, 3), INT64),
         "count": ((1,), INT64),
     }

@@ -97,8 +97,8 @@ def _suppress(boxes: np.ndarray, scores: np.ndarray, limit: int, iou: float, thr
 
 @pytest.mark.parametrize(("limit", "iou", "threshold"), [(5, 0.3, 0.1), (100, 0.5, 0.6), (0, 0.5, 0.0), (3, 0.0, 2.0)])
 def test_non_max_suppression(run: Run, limit: int, iou: float, threshold: float):
-    corner, size = RNG.random((2, 30, 2)), 0.05 + RNG.random((2, 30, 2)) / 2
-    boxes, scores = np.concatenate([corner, corner + size], 2).astype(np.float32), RNG.random((2, 3, 30)).astype(np.float32)
+    corner, size = RNG.random((2, 90, 2)), 0.05 + RNG.random((2, 90, 2)) / 8
+    boxes, scores = np.concatenate([corner, corner + size], 2).astype(np.float32), RNG.random((2, 3, 90)).astype(np.float32).round(1)
     expected = np.array(_suppress(boxes, scores, limit, iou, threshold), np.int64).reshape(-1, 3)
     parameters = (np.array([limit]), np.array([iou], np.float32), np.array([threshold], np.float32))
     flipped = boxes[..., [2, 1, 0, 3]]
