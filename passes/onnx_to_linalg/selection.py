@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import ComplexType
 
 from ...dialects.kernel import Array, Out, Size, cast, i32, inline, isfloat, isnan, kernel, unroll
 from ...dialects.onnx import indexing as ops
-from ...dialects.onnx.dims import minimum
+from ...dialects.onnx.dims import ceildiv, minimum
 from ...dialects.onnx.image import NonMaxSuppressionOp
 from ...dialects.onnx.types import BY_NAME
 from ..scalar import BOOL, INDEX, INT64, STRING, Scalar
@@ -287,24 +287,81 @@ def sink(values, places, o, j, at, size, value, place, largest):
     values[o, at, j], places[o, at, j] = value, place
 
 
+@inline
+def offer(values, places, o, j, count, value, place, largest):
+    """Puts an element into a heap of the first in rank, of which `count` are there, if it belongs there; returns how many there are then.
+
+    Elements come in the order of their places.
+    """
+    at = count
+    if count == values.shape[1]:
+        if count > 0 and outranks(value, place, values[o, 0, j], places[o, 0, j], largest):
+            sink(values, places, o, j, 0, count, value, place, largest)
+        return count
+    while at > 0 and outranks(values[o, (at - 1) // 2, j], places[o, (at - 1) // 2, j], value, place, largest):
+        up = (at - 1) // 2
+        values[o, at, j], places[o, at, j] = values[o, up, j], places[o, up, j]
+        at = up
+    values[o, at, j], places[o, at, j] = value, place
+    return count + 1
+
+
+ABREAST = 32
+"""Elements or boxes that are compared with one at once, without asking in between: a loop of vectors for LLVM."""
+
+COLUMNS = 4
+"""Columns for each element that is looked for, at least: their first ones let through few elements that are not among the first of all."""
+
+
+@inline
+def find_bound(x, o, firsts, values, places, largest):
+    """An element of a row of x that the first in rank of the row do not come after: the last of the first among those of each column of
+    the row, written in lines of firsts.size."""
+    size, begin = x.shape[1], o * x.shape[1]
+    for g in range(firsts.size):
+        firsts[g] = x.flat[begin + g]
+    for line in range(firsts.size, size, firsts.size):
+        for g in range(min(firsts.size, size - line)):
+            value = x.flat[begin + line + g]
+            wins, _ = goes_before(value, firsts[g], largest)
+            firsts[g] = value if wins else firsts[g]
+    count = 0
+    for g in range(firsts.size):
+        count = offer(values, places, o, 0, count, firsts[g], g, largest)
+    return values[o, 0, 0]
+
+
+@inline
+def offer_within(x, o, bound, values, places, largest):
+    """Offers those elements of a row that do not come after the bound."""
+    size, begin, count = x.shape[1], o * x.shape[1], 0
+    for start in range(0, size, ABREAST):
+        hits = i32(0)
+        for n in range(start, min(start + ABREAST, size)):
+            _, loses = goes_before(x.flat[begin + n], bound, largest)
+            hits |= i32(not loses)
+        if hits != 0:
+            for n in range(start, min(start + ABREAST, size)):
+                _, loses = goes_before(x.flat[begin + n], bound, largest)
+                if not loses:
+                    count = offer(values, places, o, 0, count, x.flat[begin + n], n, largest)
+
+
 @kernel
-def top_k(x: Array, values: Out, places: Out, largest: bool):
-    """The first elements in rank along the middle axis, and where they stand: kept in a heap, which is then sorted in place."""
+def top_k(x: Array, firsts: Out, values: Out, places: Out, largest: bool, packed: bool):
+    """The first elements in rank along the middle axis, and where they stand: kept in a heap, which is then sorted in place.
+
+    Long rows that lie side by side (packed) offer only what may be among them.
+    """
     k = values.shape[1]
     for o in range(x.shape[0]):
         for j in range(x.shape[2]):
-            for n in range(k):
-                at = n
-                value = x[o, n, j]
-                while at > 0 and outranks(values[o, (at - 1) // 2, j], places[o, (at - 1) // 2, j], value, n, largest):
-                    up = (at - 1) // 2
-                    values[o, at, j], places[o, at, j] = values[o, up, j], places[o, up, j]
-                    at = up
-                values[o, at, j], places[o, at, j] = value, n
-            if k > 0:
-                for n in range(k, x.shape[1]):
-                    if outranks(x[o, n, j], n, values[o, 0, j], places[o, 0, j], largest):
-                        sink(values, places, o, j, 0, k, x[o, n, j], n, largest)
+            if packed and k > 0 and x.shape[1] >= COLUMNS * firsts.size:
+                offer_within(x, o, find_bound(x, o, firsts, values, places, largest), values, places, largest)
+            else:
+                count = 0
+                for n in range(x.shape[1]):
+                    count = offer(values, places, o, j, count, x[o, n, j], n, largest)
             for done in range(1, k):
                 last = k - done
                 value, place = values[o, last, j], places[o, last, j]
@@ -318,8 +375,11 @@ def lower_top_k(b: Lowering, op: ops.TopKOp, x: Tensor, _: Tensor) -> tuple[Tens
     require_sizes(b, (shape[axis],), "k")
     require_at_most(b, shape[axis], x.shape[axis], "k")
     rows = around(b, x, axis)
+    packed = rows.shape[2] == 1
+    columns = minimum(ceildiv(COLUMNS * shape[axis], ABREAST) * ABREAST, rows.shape[1]) if packed else 1
     found = (rows.shape[0], shape[axis], rows.shape[2])
-    values, places = b.kernel(top_k, {"x": rows, "values": (found, x.type), "places": (found, INT64)}, {"largest": op.attr("largest") != 0})
+    arrays = {"x": rows, "firsts": ((columns,), x.type), "values": (found, x.type), "places": (found, INT64)}
+    _, values, places = b.kernel(top_k, arrays, {"largest": op.attr("largest") != 0, "packed": packed})
     return b.reshape(values, shape), b.reshape(places, shape)
 
 
@@ -333,10 +393,6 @@ def corners(boxes, n, s, center):
     if center:
         return q - t * 0.5, p - r * 0.5, q + t * 0.5, p + r * 0.5
     return min(p, r), min(q, t), max(p, r), max(q, t)
-
-
-ABREAST = 32
-"""Boxes that are compared with one at once, without asking in between: a loop of vectors for LLVM."""
 
 
 @inline

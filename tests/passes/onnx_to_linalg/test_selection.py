@@ -68,6 +68,21 @@ def test_top_k(run: Run, dtype: Any, largest: int):
         np.testing.assert_array_equal(values, np.take_along_axis(x, order[:, :k], 1))
 
 
+@pytest.mark.parametrize("largest", [1, 0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64, np.uint8])
+def test_top_k_of_long_rows(run: Run, dtype: Any, largest: int):
+    """Rows that are searched by columns first; some have more that are equal, or NaN, than are asked for."""
+    x = RNG.integers(0, 200, (5, 1001)).astype(dtype)
+    x[1, 7:], x[2] = 3, np.sort(x[2])
+    if np.issubdtype(dtype, np.floating):
+        x[3, ::50], x[4] = np.nan, np.nan
+    keys = np.nan_to_num(x.astype(np.float64), nan=1e9) * (-1 if largest else 1)
+    for k in (1, 10, 33):
+        values, places = run("TopK", x, np.array([k]), outputs=2, largest=largest)
+        np.testing.assert_array_equal(places, np.argsort(keys, 1, kind="stable")[:, :k])
+        np.testing.assert_array_equal(values, np.take_along_axis(x, places, 1))
+
+
 def test_top_k_of_nan_and_too_many(run: Run):
     x = np.array([1, np.nan, np.inf, np.nan, -5], np.float32)
     assert list(run("TopK", x, np.array([4]), outputs=2)[1]) == [1, 3, 2, 0]
