@@ -8,7 +8,7 @@ import numpy as np
 from xdsl.dialects.builtin import IntegerAttr, i64
 
 from ...dialects import blocked, dispatch
-from ..codegen.contraction import best_rows
+from ..codegen.tiles import best_rows
 from ..scalar import FLOAT
 from ..winograd import TAPS, transform_weights, unit
 from .builder import Lowering, Tensor

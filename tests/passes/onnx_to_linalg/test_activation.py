@@ -91,3 +91,13 @@ def test_shrink_of_integers_cuts_fractions_off(run: Run) -> None:
     x = np.array([-3, -2, -1, 0, 1, 2, 3], np.int8)
     found = run("Shrink", x, lambd=1.5, bias=0.5)
     np.testing.assert_array_equal(found, np.array([-2, -1, 0, 0, 0, 1, 2], np.int8))
+
+
+def test_gelu_holds_from_end_to_end(run: Run) -> None:
+    """Off by less than a rounding of x; nothing is left below, and nothing is added above."""
+    x = np.array([*np.linspace(-16, 16, 4001), 1e30, -1e30, np.inf, np.nan], np.float32)
+    wide = x.astype(np.float64)
+    exact = np.array([v * math.erfc(-v / math.sqrt(2)) / 2 for v in wide])
+    found = run("Gelu", x)
+    assert np.all(np.abs(found[:-2] - exact[:-2]) <= 1e-7 * np.abs(wide[:-2])) and not found[-3]
+    assert found[-2] == np.inf and np.isnan(found[-1])
