@@ -357,7 +357,8 @@ class ContractOp(IRDLOperation):
     overlaps the one before), result [n, M, O1, .., Ok].
     kind "planar_depthwise": lhs [n, C, H, W] (padding not applied), rhs [C, kh, kw], result [n, C, OH, OW].
     kind "attention": softmax(score) values, of lhs (queries) [batch.., M, K], rhs (keys, turned) [batch.., N/w, K/c, c, w] and values
-    [batch.., N, F], result [batch.., M, F]. The region and `extra_maps` are of the scores (batch.., M, N), not of the result.
+    [batch.., N, F], result [batch.., M, F]. The region and `extra_maps` are of the scores (batch.., M, N), not of the result. `reads` say
+    where elements lie in the operands: maps from (batch.., m, k) for lhs, (batch.., n, k) for rhs that is not packed, (batch.., n, f).
     Of bytes, summed in int32, the kinds "matmul" and "conv" take groups of 4 of the reduced elements at once: rhs [.., c/4, w, 4] in
     place of [.., c, w], packed always, and signed; `signed` says that lhs is, too.
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
@@ -366,6 +367,9 @@ class ContractOp(IRDLOperation):
     block, padding above, padding on the left]; of both depthwise kinds strides, dilations and the padding [top, left]; of kind "planar"
     strides and dilations of all axes; of kind "attention" [0] where rows without any score but minus infinity give NaN, [1] where zeros,
     [2] where rows of NaN give zeros, too.
+    place: of a matmul or of attention, where elements lie in the result, a map from (batch.., m, column's block, place in the block), the
+    blocks being of `column_block`; the rows of a matmul are one there. Then `shape` lists the dimensions that the result would have
+    without it, (batch.., rows.., N), and `sizes` those of them that are -1 there; of attention always, as (batch.., M, N, K, F).
     The region maps the accumulator and one element of each extra (indexed by `extra_maps` over the result's dimensions) to the element
     stored. products: of a convolution, how many products make the channels of one place, padding not counted; for profiles.
     """
@@ -379,11 +383,15 @@ class ContractOp(IRDLOperation):
     extra_maps = prop_def(ArrayAttr[AffineMapAttr])
     products = opt_prop_def(IntegerAttr)
     signed = opt_prop_def(UnitAttr)
+    reads = opt_prop_def(ArrayAttr[AffineMapAttr])
+    place = opt_prop_def(AffineMapAttr)
+    shape = opt_prop_def(DenseArrayBase[I64])
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
     extras = var_operand_def(TensorType)
     values = opt_operand_def(TensorType)
     result_dims = var_operand_def(IndexType)
+    sizes = var_operand_def(IndexType)
     result = result_def(TensorType)
     scratch = var_result_def(TensorType)
     epilogue = region_def("single_block")
@@ -406,19 +414,22 @@ class ContractOp(IRDLOperation):
         accumulator: Attribute | None = None,
         scratch: Sequence[Attribute] = (),
         values: SSAValue | None = None,
+        shape: Sequence[int] | None = None,
+        sizes: Sequence[SSAValue] = (),
     ) -> None:
         if epilogue is None:
             block = Block(arg_types=[accumulator or result_type.element_type])
             block.add_op(YieldOp(block.args[0]))
             epilogue = Region(block)
         super().__init__(
-            operands=[lhs, rhs, list(extras), [] if values is None else [values], list(result_dims)],
+            operands=[lhs, rhs, list(extras), [] if values is None else [values], list(result_dims), list(sizes)],
             properties={
                 "kind": StringAttr(kind),
                 "window": DenseArrayBase.from_list(i64, list(window)),
                 "batch": IntegerAttr(batch, i64),
                 "layout": DenseArrayBase.from_list(i64, list(layout)),
                 "extra_maps": ArrayAttr(extra_maps),
+                **({} if shape is None else {"shape": DenseArrayBase.from_list(i64, list(shape))}),
             },
             result_types=[result_type, list(scratch)],
             regions=[epilogue],
@@ -434,7 +445,18 @@ class ContractOp(IRDLOperation):
             raise VerifyException("a contraction by Winograd's algorithm has two scratch results, any other none")
         if (self.values is not None) != (self.kind.data == "attention"):
             raise VerifyException("attention has values, any other contraction none")
+        if len(self.sizes) != (0 if self.shape is None else list(self.shape.get_values()).count(-1)):
+            raise VerifyException("sizes are those that the shape leaves open")
         _verify_dims([self.result.type], self.result_dims)
+
+
+BLOCK = 16
+"""Elements of a block: one cache line of float32."""
+
+
+def column_block(columns: int) -> int:
+    """Columns of a block of those that results of so many are placed by."""
+    return BLOCK if columns % BLOCK == 0 else columns
 
 
 GROUP = 4

@@ -14,16 +14,20 @@ from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, Vector
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
-from ...dialects.dispatch import ContractOp
+from ...dialects.dispatch import ContractOp, column_block
 from ..dispatch.structure import Size, substitute_dims
 from .body import APPROXIMATE, REASSOCIATE, broadcast, clone_body, splat, widen
 from .contraction import FMA, Contraction
 from .kernel import Buffer, KernelBuilder, View, factors, times
 from .polynomials.builder import FLOAT_PREDICATES, NO_FLAGS
 from .split import FUNCTION, parallel_rows
+from .transpose import transposed
 
 KEYS = 256
 """Keys in a block: 14 rows of their scores take 15 KiB, half of L1, and a panel of keys or values fits beside them."""
+
+PART = 8
+"""Tiles of queries for which a head's keys are turned once: that takes a thirtieth of the time of their products."""
 
 STEP = 16
 """Keys between two places of a row of scores as the products with values count them; rows are one step longer than a block, so that
@@ -40,21 +44,20 @@ class Attention(Contraction):
         self.count = op.batch.value.data
         self.zeros = int(op.window.get_values()[0])
         self.lanes = self.tiling.lanes
-        self.depth, self.features = cast(int, self.lhs.dims[-1]), cast(int, self.out.dims[-1])
-        self.queries, self.keys = self.out.dims[-2], self.values.dims[-2]
+        *_, self.queries, self.keys, depth, features = self.shape
+        self.depth, self.features = cast(int, depth), cast(int, features)
         self.single = isinstance(self.keys, int) and self.keys <= KEYS  # then nothing is ever scaled down
 
     def emit(self) -> None:
         k, count, most = self.k, self.count, self.rows
         if 0 in self.out.dims:
             return
-        self.q, self.turned = self._lhs_view(count), self._rhs_view(count)
         own = [AffineExpr.dimension(count + x) for x in range(4)]
-        self.v = self._operand_view(self.values, count, [own[0] * STEP + own[1], own[2] + own[3]], 4)
-        self.target = self._placed(self.out, AffineMap.identity(count + 2), self.features)
-        self.biases = [
-            self._placed(self.buffers[v], map.data, self.keys) for v, map in zip(self.op.extras, self.op.extra_maps.data, strict=True)
-        ]
+        self.q = self._read(0, self.lhs, [own[1] + own[3], own[0] * self.block + own[2]])
+        self.v = self._read(2, self.values, [own[0] * STEP + own[1], own[2] + own[3]])
+        self.turned, self.raw = self._keys()
+        self.target = self._target()
+        self.biases = [self._bias(self.buffers[v], map.data) for v, map in zip(self.op.extras, self.op.extra_maps.data, strict=True)]
         self.scores = k.scratch([most, KEYS // STEP + 1, STEP], f32)
         self.sums = k.scratch([most, -(-self.features // self.lanes) * self.lanes], f32)
         self.tops, self.totals = k.scratch([most], f32), k.scratch([most], f32)
@@ -64,16 +67,44 @@ class Attention(Contraction):
         def body(outer: list[SSAValue], lower: Size, upper: Size) -> None:
             self._row_tiles(self.queries, lower, upper, lambda rows, row: self._tile(outer, rows, row))
 
-        parallel_rows(k, [*self.out.dims[:count], tiles], times((each, ()), factors(self.keys)), body)
+        def part(outer: list[SSAValue], lower: Size, upper: Size) -> None:
+            def tiles_of(n: SSAValue) -> None:
+                self._turn_keys(outer)
+                first = k.mul(n, PART)
+                body(outer, first, k.minimum(k.add(first, PART), tiles))
 
-    def _placed(self, buffer: Buffer, map: AffineMap, columns: Size) -> View:
-        """A view over (batch.., row, column, place in rows, place in columns)."""
-        count = self.count
-        dims = [AffineExpr.dimension(d) for d in range(count + 2)]
-        dims[count:] = [dims[count] + AffineExpr.dimension(count + 2), dims[count + 1] + AffineExpr.dimension(count + 3)]
-        placed = AffineMap(count + 4, 0, tuple(substitute_dims(e, dims) for e in map.results))
-        extents = [*self.out.dims[:count], self.queries, columns, self.queries, columns]
-        return self.k.view(buffer, placed, range(count + 4), extents)
+            k.loop(lower, upper, 1, tiles_of)
+
+        cost = times((each, ()), factors(self.keys))
+        if self.raw is None:
+            parallel_rows(k, [*self.shape[:count], tiles], cost, body)
+        else:
+            parallel_rows(k, [*self.shape[:count], k.ceildiv(tiles, PART)], times(cost, (PART, ())), part)
+
+    def _read(self, operand: int, buffer: Buffer, own: list[AffineExpr]) -> View:
+        """An operand over (batch.., four loops of its own), of which `own` are its row and its column."""
+        assert self.op.reads is not None
+        return self._seen(buffer, self.op.reads.data[operand].data, own, 4)
+
+    def _seen(self, buffer: Buffer, map: AffineMap, own: list[AffineExpr], loops: int) -> View:
+        """A buffer over (batch.., as many loops more), through a map whose dimensions after the batch are `own`; extents are nominal."""
+        total = self.count + loops
+        dims = [*(AffineExpr.dimension(d) for d in range(self.count)), *own]
+        placed = AffineMap(total, 0, tuple(substitute_dims(e, dims) for e in map.results))
+        return self.k.view(buffer, placed, range(total), [*self.shape[: self.count], *([1] * loops)])
+
+    def _bias(self, buffer: Buffer, map: AffineMap) -> View:
+        """(batch.., row, column, place in rows, place in columns)."""
+        own = [AffineExpr.dimension(self.count + x) for x in range(4)]
+        return self._seen(buffer, map, [own[0] + own[2], own[1] + own[3]], 4)
+
+    def _target(self) -> View:
+        """The result over (batch.., row, place in rows, block of columns, place in the block)."""
+        own = [AffineExpr.dimension(self.count + x) for x in range(4)]
+        row, width = own[0] + own[1], column_block(self.features)
+        if self.op.place is None:
+            return self._seen(self.out, AffineMap.identity(self.count + 2), [row, own[2] * width + own[3]], 4)
+        return self._seen(self.out, self.op.place.data, [row, *own[2:]], 4)
 
     def _tile(self, at: list[SSAValue], rows: int, row: Size) -> None:
         k = self.k
@@ -82,7 +113,7 @@ class Attention(Contraction):
         def start(i: SSAValue) -> None:
             k.emit(memref.StoreOp.get(lowest, self.tops, [i]))
             k.emit(memref.StoreOp.get(zero, self.totals, [i]))
-            self._for_features(lambda f, mask: self._put(self._splat(0.0), self.sums, [i, f]))
+            self._for_features(lambda f, mask: self._put(self._splat(0.0), self.sums, [i, k.const(f)]))
 
         def block(n: SSAValue) -> None:
             first = k.mul(n, KEYS)
@@ -113,7 +144,7 @@ class Attention(Contraction):
             return k.emit(memref.LoadOp.get(self.q.memref, [*at, taps[0], k.index(row), c, k.const(i)]))
 
         def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
-            return self._load(self.turned.memref, [*at, panel, taps[0], c, lane[j]])
+            return self._load(self.turned, [*([] if self.raw else at), panel, taps[0], c, lane[j]])
 
         acc = self._micro(rows, self.vectors, [self.depth // self.block], lhs, rhs, self.depth % self.block)
         for i in range(rows):
@@ -171,7 +202,12 @@ class Attention(Contraction):
     def _scale_down(self, i: SSAValue, factor: SSAValue, total: SSAValue) -> SSAValue:
         """Takes a row's sums so far down to its new maximum; the new total."""
         k, wide = self.k, broadcast(self.k, factor, self.lanes)
-        self._for_features(lambda f, mask: self._put(k.emit(arith.MulfOp(self._vector(self.sums, [i, f]), wide)), self.sums, [i, f]))
+
+        def scale(f: int, mask: SSAValue | None) -> None:
+            where = [i, k.const(f)]
+            self._put(k.emit(arith.MulfOp(self._vector(self.sums, where), wide)), self.sums, where)
+
+        self._for_features(scale)
         return k.emit(math.FmaOp(k.emit(memref.LoadOp.get(self.totals, [i])), factor, total))
 
     def _multiply_values(self, at: list[SSAValue], rows: int, n: SSAValue, here: Size) -> None:
@@ -215,11 +251,13 @@ class Attention(Contraction):
         known = k.emit(arith.CmpfOp(total, total, "ord")) if self.zeros > 1 else None
         scale = broadcast(k, k.emit(arith.DivfOp(one, total)), self.lanes)
 
-        def store(f: SSAValue, mask: SSAValue | None) -> None:
-            value = k.emit(arith.MulfOp(self._vector(self.sums, [i, f]), scale))
+        block = column_block(self.features)
+
+        def store(f: int, mask: SSAValue | None) -> None:
+            value = k.emit(arith.MulfOp(self._vector(self.sums, [i, k.const(f)]), scale))
             if known is not None:
                 value = k.emit(arith.SelectOp(broadcast(k, known, self.lanes), value, self._splat(0.0)))
-            where = [*at, k.index(row), k.const(0), i, f]
+            where = [*at, k.index(row), i, k.const(f // block), k.const(f % block)]
             if mask is None:
                 self._put(value, self.target.memref, where)
             else:
@@ -227,12 +265,57 @@ class Attention(Contraction):
 
         self._for_features(store)
 
+    # -- keys
+
+    def _keys(self) -> tuple[SSAValue, View | None]:
+        """Keys by panels: (batch.., panel, block of features, feature, key) where they come so, else what takes those of a head as
+        (panel, ..), and the keys as they lie: (batch.., key, feature, place in keys, place in features)."""
+        if self.rhs_packed:
+            return self._rhs_view(self.count).memref, None
+        own = [AffineExpr.dimension(self.count + x) for x in range(4)]
+        keys = cast(int, self.keys)
+        turned = self.k.scratch([-(-keys // self.width), -(-self.depth // self.block), self.block, self.width], f32)
+        return turned, self._read(1, self.rhs, [own[0] + own[2], own[1] + own[3]])
+
+    def _turn_keys(self, at: list[SSAValue]) -> None:
+        """Turns the keys of a head: tiles in registers where their features lie side by side. In place of keys beyond the last stands
+        the last one."""
+        k, view = self.k, self.raw
+        keys = cast(int, self.keys)
+        assert view is not None
+        tiled = self.depth // self.lanes * self.lanes if view.strides[-1] == (1, ()) else 0
+
+        def element(c: SSAValue, key: SSAValue) -> None:
+            there = k.index(k.minimum(key, keys - 1))
+            value = k.emit(memref.LoadOp.get(view.memref, [*at, there, c, k.const(0), k.const(0)]))
+            panel, place = k.floordiv(key, self.width), k.emit(arith.RemUIOp(key, k.const(self.width)))
+            block, step = k.floordiv(c, self.block), k.emit(arith.RemUIOp(c, k.const(self.block)))
+            k.emit(memref.StoreOp.get(value, self.turned, [k.index(panel), k.index(block), step, place]))
+
+        def tile(panel: SSAValue, first: Size, lane: int) -> None:
+            there = [k.index(k.minimum(k.add(first, r), keys - 1)) for r in range(self.lanes)]
+            for c in range(0, tiled, self.lanes):
+                rows = [self._vector(view.memref, [*at, n, k.const(c), k.const(0), k.const(0)]) for n in there]
+                for step, column in enumerate(transposed(k, rows)):
+                    block, place = divmod(c + step, self.block)
+                    self._put(column, self.turned, [panel, k.const(block), k.const(place), k.const(lane)])
+
+        def panel(p: SSAValue) -> None:
+            for lane in range(0, self.width, self.lanes):
+                tile(p, k.add(k.mul(p, self.width), lane), lane)
+
+        panels = -(-keys // self.width)
+        if tiled:
+            k.loop(0, panels, 1, panel)
+        if tiled < self.depth:
+            k.loop(tiled, self.depth, 1, lambda c: k.loop(0, panels * self.width, 1, lambda key: element(c, key)) and None)
+
     # -- small words
 
     def _for_features(self, body) -> None:
         """`body(first feature, mask)` for every vector of a row of results; the last may be a part of one."""
         for f in range(0, self.features, self.lanes):
-            body(self.k.const(f), None if f + self.lanes <= self.features else self._mask(self.features - f))
+            body(f, None if f + self.lanes <= self.features else self._mask(self.features - f))
 
     def _joined(self, values: list[SSAValue], join) -> SSAValue:
         first, *rest = values

@@ -17,8 +17,8 @@ from xdsl.dialects.builtin import FixedBitwidthType, FloatAttr, IntegerType, Uni
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
-from ...dialects.dispatch import GROUP, ContractOp, DotOp, PrefetchOp
-from ..dispatch.structure import Size, substitute_dims
+from ...dialects.dispatch import BLOCK, GROUP, ContractOp, DotOp, PrefetchOp
+from ..dispatch.structure import Size, logical_dims, substitute_dims
 from .body import broadcast, clone_body, splat, widen
 from .kernel import Buffer, Factors, KernelBuilder, View, factors, times, unroll
 from .split import parallel_rows
@@ -67,6 +67,7 @@ class Contraction:
     def __init__(self, k: KernelBuilder, op: ContractOp, buffers: dict[SSAValue, Buffer], rows: int, lanes32: int) -> None:
         self.k, self.op, self.buffers = k, op, buffers
         self.lhs, self.rhs, self.out = buffers[op.lhs], buffers[op.rhs], buffers[op.result]
+        self.shape = logical_dims(op)
         self.accumulator = op.epilogue.block.args[0].type
         bits = cast(FixedBitwidthType, self.accumulator).bitwidth
         self.tiling = Tiling(rows, max(1, lanes32 * 32 // bits))
@@ -94,7 +95,7 @@ class Contraction:
     def _emit_matmul(self) -> None:
         k = self.k
         count = self.op.batch.value.data
-        batch, rows, n = self.out.dims[:count], self.out.dims[count:-1], self.out.dims[-1]
+        batch, rows, n = self.shape[:count], self.shape[count:-1], self.shape[-1]
         m = k.product(_product(rows))
         reduce_blocks, rest = self._reduction()
         a = self._lhs_view(count)
@@ -106,7 +107,7 @@ class Contraction:
         def panel(at: list[SSAValue], p: Size, lower: Size, upper: Size, vectors: int, masked: bool) -> None:
             column = k.mul(p, self.width)
 
-            lane = [k.const(j * self.tiling.lanes) for j in range(vectors)]
+            lane = [[k.const(c) for c in divmod(j * self.tiling.lanes, BLOCK)] for j in range(vectors)]
             masks = [self._mask(k.sub(n, k.add(column, j * self.tiling.lanes))) if masked else None for j in range(vectors)]
             loaded = masks if not self.rhs_packed else [None] * vectors
 
@@ -117,7 +118,7 @@ class Contraction:
                 def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
                     return self._load(b.memref, [*at, k.index(p), taps[0], c, k.const(j * self.tiling.lanes * self.group)], loaded[j])
 
-                places = [[*at, k.index(row), k.index(column), k.const(i), lane[j]] for i in range(rows) for j in range(vectors)]
+                places = [[*at, k.index(row), k.index(p), k.const(i), *lane[j]] for i in range(rows) for j in range(vectors)]
                 self._fetch(outs[0], places)
                 acc = self._micro(rows, vectors, [reduce_blocks], lhs, rhs, rest)
                 for n, place in enumerate(places):
@@ -167,22 +168,27 @@ class Contraction:
         return times((self.block // self.group * self.vectors * (FMA * rows + FETCH), ()), _product(taps))
 
     def _matmul_results(self, batch: int, m: Size) -> tuple[View, list[View]]:
-        """Views over (batch.., m, n, place in m, place in n): row dimensions are one, since each view is contiguous or constant in them.
-
-        The last of them that is more than one element says how far rows are apart."""
+        """Views over (batch.., m, panel, place in m, block in the panel, place in the block): row dimensions are one, since each view is
+        contiguous or constant in them. The last of them that is more than one element says how far rows are apart."""
         k, op = self.k, self.op
-        rank = len(self.out.dims)
-        rows = [d for d in range(batch, rank - 1) if self.out.dims[d] != 1]
-        extents = [*self.out.dims[:batch], m, self.out.dims[-1], m, self.out.dims[-1]]
+        rank = len(self.shape)
+        rows = [d for d in range(batch, rank - 1) if self.shape[d] != 1]
+        extents = [*self.shape[:batch], m, k.ceildiv(self.shape[-1], self.width), m, -(-self.width // BLOCK), BLOCK]
 
         def view(buffer: Buffer, map: AffineMap) -> View:
-            per_dim = k.view(buffer, map, range(rank), self.out.dims)
+            per_dim = k.view(buffer, map, range(rank), self.shape)
             row = per_dim.strides[rows[-1]] if rows else (0, ())
             column = per_dim.strides[-1]
-            return k.strided(buffer, 0, [*per_dim.strides[:batch], row, column, row, column], extents)
+            columns = [times((n, ()), column) for n in (self.width, BLOCK, 1)]
+            return k.strided(buffer, 0, [*per_dim.strides[:batch], row, columns[0], row, *columns[1:]], extents)
 
         extras = [view(self.buffers[v], map.data) for v, map in zip(op.extras, op.extra_maps.data, strict=True)]
-        return view(self.out, AffineMap.identity(rank)), extras
+        if op.place is None:
+            return view(self.out, AffineMap.identity(rank)), extras
+        own = [AffineExpr.dimension(batch + x) for x in range(5)]
+        dims = [*(AffineExpr.dimension(d) for d in range(batch)), own[0] + own[2], own[1] * (self.width // BLOCK) + own[3], own[4]]
+        placed = AffineMap(batch + 5, 0, tuple(substitute_dims(e, dims) for e in op.place.data.results))
+        return k.view(self.out, placed, range(batch + 5), extents), extras
 
     def _reduction(self) -> tuple[Size, Size]:
         """(whole blocks, elements left over) of the reduced dimension; packed operands have whole blocks only."""
@@ -211,7 +217,7 @@ class Contraction:
         lead = len(buffer.dims) - len(exprs)
         first = [AffineExpr.dimension(batch - lead + x) if buffer.dims[x] != 1 else AffineExpr.constant(0) for x in range(lead)]
         map = AffineMap(batch + own, 0, (*first, *exprs))
-        return self.k.view(buffer, map, range(batch + own), [*self.out.dims[:batch], *([1] * own)])
+        return self.k.view(buffer, map, range(batch + own), [*self.shape[:batch], *([1] * own)])
 
     def _row_tile_count(self, m: Size) -> tuple[Size, int]:
         """(how many register tiles cover m rows, rows of one)."""

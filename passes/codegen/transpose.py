@@ -114,22 +114,29 @@ class Transpose:
         return broadcast(self.k, self.k.emit(memref.LoadOp.get(view.memref, at)), self.side)
 
     def _transposed(self, view: View, corner: list[SSAValue], type: Attribute) -> list[SSAValue]:
-        """The tile's rows as they are written. Each step exchanges one bit of an element's row with that of its lane."""
+        """The tile's rows as they are written."""
         k, side = self.k, self.side
-        vectors = [k.emit(vector.LoadOp(view.memref, self._moved(corner, self.last, c), widen(type, side))) for c in range(side)]
-        bit = side // 2
-        while bit:
-            low = [lane if not lane & bit else side + lane - bit for lane in range(side)]
-            high = [lane + bit if not lane & bit else side + lane for lane in range(side)]
-            for r in (r for r in range(side) if not r & bit):
-                a, b = vectors[r], vectors[r + bit]
-                vectors[r], vectors[r + bit] = (self._shuffle(a, b, mask) for mask in (low, high))
-            bit //= 2
-        return vectors
-
-    def _shuffle(self, a: SSAValue, b: SSAValue, mask: list[int]) -> SSAValue:
-        properties = {"mask": DenseArrayBase.from_list(i64, mask)}
-        return self.k.emit(vector.ShuffleOp.create(operands=[a, b], result_types=[a.type], properties=properties))
+        places = (self._moved(corner, self.last, c) for c in range(side))
+        return transposed(k, [k.emit(vector.LoadOp(view.memref, place, widen(type, side))) for place in places])
 
     def _moved(self, at: list[SSAValue], loop: int, by: int) -> list[SSAValue]:
         return [self.k.index(self.k.add(i, by)) if n == loop else i for n, i in enumerate(at)]
+
+
+def transposed(k: KernelBuilder, rows: Sequence[SSAValue]) -> list[SSAValue]:
+    """As many vectors as they have lanes, a power of two, turned. Each step exchanges one bit of an element's row with that of its lane."""
+    vectors, side = list(rows), len(rows)
+    bit = side // 2
+    while bit:
+        low = [lane if not lane & bit else side + lane - bit for lane in range(side)]
+        high = [lane + bit if not lane & bit else side + lane for lane in range(side)]
+        for r in (r for r in range(side) if not r & bit):
+            a, b = vectors[r], vectors[r + bit]
+            vectors[r], vectors[r + bit] = (_shuffle(k, a, b, mask) for mask in (low, high))
+        bit //= 2
+    return vectors
+
+
+def _shuffle(k: KernelBuilder, a: SSAValue, b: SSAValue, mask: list[int]) -> SSAValue:
+    properties = {"mask": DenseArrayBase.from_list(i64, mask)}
+    return k.emit(vector.ShuffleOp.create(operands=[a, b], result_types=[a.type], properties=properties))

@@ -112,7 +112,7 @@ class _Outliner:
                 assert isinstance(owner, Operation)
                 body.add_op(owner.clone(mapping))
             if isinstance(op, dispatch.ContractOp):
-                for d in op.result_dims:
+                for d in (*op.result_dims, *op.sizes):
                     index(d)
             body.add_op(op.clone(mapping))
 

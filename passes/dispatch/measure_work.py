@@ -21,7 +21,7 @@ from xdsl.passes import ModulePass
 from ...dialects import dispatch
 from .bufferize import element_bytes
 from .form_dispatches import EXECUTABLE
-from .structure import Size, dims_of, extents_of, maps_of
+from .structure import Size, dims_of, extents_of, logical_dims, maps_of
 
 _NO_WORK = ("const", "cmp", "select", "ext", "trunc", "cast", "tofp", "tosi", "toui")
 """Parts of the names of arith operations that are no work on an element."""
@@ -119,7 +119,7 @@ class _Executable:
             if isinstance(op, linalg.GenericOp) and (work := _work(op.body.block)):
                 counts.append(self.host.product([work, *self.sizes(extents_of(op))]))
             elif isinstance(op, dispatch.ContractOp):
-                shape = dims_of(op.result) if op.values is None else (*dims_of(op.result)[:-1], dims_of(op.values)[-2])
+                shape = logical_dims(op) if op.values is None else logical_dims(op)[:-2]
                 counts += [self._products(op), self.host.product([_work(op.epilogue.block), *self.sizes(shape)])]
         return self.host.sum(counts)
 
@@ -129,12 +129,12 @@ class _Executable:
             plane = result[2:] if op.kind.data.startswith("planar") else result[2:4]
             return self.host.product([2, op.products.value.data, result[0], *plane])
         if op.values is not None:
-            keys = self.sizes(dims_of(op.values))[-2]
-            return self.host.sum([self.host.product([2, *result[:-1], keys, last]) for last in (lhs[-1], result[-1])])
+            *scores, depth, features = self.sizes(logical_dims(op))
+            return self.host.sum([self.host.product([2, *scores, last]) for last in (depth, features)])
         if op.kind.data == "conv":
             return self.host.product([2, *result, *rhs[1:5]])
         packed = op.layout.get_values()[0]
-        return self.host.product([2, *result, *([lhs[-3], lhs[-1]] if packed else [lhs[-1]])])
+        return self.host.product([2, *self.sizes(logical_dims(op)), *([lhs[-3], lhs[-1]] if packed else [lhs[-1]])])
 
     def bytes(self) -> Size:
         tied = {op.source: op.result for op in self.body.ops if isinstance(op, dispatch.TieShapeOp)}

@@ -51,6 +51,14 @@ def dims_of(value: SSAValue) -> tuple[Size, ...]:
     raise ValueError(f"the dimensions of a result of {owner.name if isinstance(owner, Operation) else 'a block argument'} are not tied")
 
 
+def logical_dims(op: dispatch.ContractOp) -> tuple[Size, ...]:
+    """The dimensions that a contraction's loops run over, wherever its result lies: see `ContractOp.shape`."""
+    if op.shape is None:
+        return dims_of(op.result)
+    open_sizes = iter(op.sizes)
+    return tuple(next(open_sizes) if d == -1 else d for d in op.shape.get_values())
+
+
 def _fill_in(shape: tuple[int, ...], dynamic: list[SSAValue]) -> tuple[Size, ...]:
     given = iter(dynamic)
     return tuple(next(given) if d == DYNAMIC_INDEX else d for d in shape)

@@ -11,7 +11,7 @@ from math import gcd
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import AffineMapAttr
+from xdsl.dialects.builtin import AffineMapAttr, ArrayAttr
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.dialects.linalg.attrs import IteratorType
 from xdsl.ir import Block, Region
@@ -20,11 +20,13 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from ...dialects import dispatch
 from ...dialects.onnx.dims import Dim, Shape, ceildiv, product
 from ..codegen.tiles import best_vectors, rows_beside
+from ..dispatch.fold_moves import copied
+from ..dispatch.structure import dims_of
 from ..scalar import DOUBLE, FLOAT, INDEX, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor
 
-BLOCK = 16
-"""Reduced elements in a block: one cache line of float32, and the channel block of convolutions."""
+BLOCK = dispatch.BLOCK
+"""Reduced elements in a block, and the channel block of convolutions."""
 
 ACCUMULATORS = {"float": FLOAT, "double": DOUBLE, "float16": FLOAT, "bfloat16": FLOAT}
 
@@ -74,6 +76,9 @@ def contract(b: Lowering, x: Tensor, y: Tensor, shape: Shape, *, batch: int) -> 
 MOST_FEATURES = 256
 """Values of attention may be so long: the sums of a tile of queries stay in L1 beside a block of scores."""
 
+TURNED = 1 << 14
+"""Elements of keys that the kernel turns itself, on its stack; more are packed before it, once for all tiles of queries."""
+
 FEW_QUERIES = 4
 """Attention of fewer queries reads keys and values once, in whatever kernel: packing the keys would be one more time."""
 
@@ -95,29 +100,52 @@ def attend(
     score(s, product, *biases) is a score of an element of x times keys, and of one of each bias, whose axes are those of
     (batch.., m, n) or 1. zeros: what rows that see nothing give, see `dispatch.ContractOp`.
     """
-    depth, n = x.shape[-1], keys.shape[-1]
+    (*batch, m, depth), n, features = x.shape, keys.shape[-1], values.shape[-1]
     assert isinstance(depth, int)
-    block, width, shape = min(depth, BLOCK), panel_width(b, n, 32), (*x.shape[:-1], values.shape[-1])
+    block, width, count = min(depth, BLOCK), panel_width(b, n, 32), len(batch)
+    whole, shape = (*batch, m, n, depth, features), (*batch, m, features)
+    in_place = isinstance(n, int) and n * depth <= TURNED and _lie_turned(keys)
     body = Block(arg_types=[FLOAT.ir] * (1 + len(biases)))
     s = ScalarBuilder(body)
     body.add_op(dispatch.YieldOp(score(s, *(s.wrap(a, FLOAT) for a in body.args)).value))
-    maps = [AffineMap(x.rank, 0, tuple(_axis(d, n) for n, d in enumerate(bias.shape))) for bias in biases]
     op = dispatch.ContractOp(
         "attention",
         x.value,
-        pack_rhs(b, keys, x.shape[:-2], block, width).value,
+        (keys if in_place else pack_rhs(b, keys, tuple(batch), block, width)).value,
         b.tensor_type(shape, FLOAT),
         b.dims(shape),
         window=(zeros,),
-        batch=x.rank - 2,
-        layout=(0, 1, block, width),
+        batch=count,
+        layout=(0, int(not in_place), block, width),
         extras=[bias.value for bias in biases],
-        extra_maps=[AffineMapAttr(map) for map in maps],
+        extra_maps=[AffineMapAttr(_repeated(bias.shape)) for bias in biases],
         epilogue=Region(body),
         values=values.value,
+        shape=[d if isinstance(d, int) else -1 for d in whole],
+        sizes=b.dims(whole),
     )
+    own = [AffineExpr.dimension(count), AffineExpr.dimension(count + 1)]
+    of_keys = AffineMap(count + 2, 0, (*_repeated(keys.shape).results[:count], *reversed(own)))
+    op.properties["reads"] = ArrayAttr([AffineMapAttr(map) for map in (_repeated(x.shape), of_keys, _repeated(values.shape))])
     b.emit(op)
     return Tensor(b, op.result, shape, FLOAT)
+
+
+def _lie_turned(keys: Tensor) -> bool:
+    """Whether features of a key lie side by side in what keys (batch.., k, n) are copied from."""
+    value, sizes = keys.value, dims_of(keys.value)[-2:]
+    while isinstance(owner := value.owner, dispatch.ReshapeOp) and dims_of(owner.source)[-2:] == sizes:
+        value = owner.source
+    source = copied(owner)
+    if source is None or not isinstance(owner, linalg.GenericOp):
+        return False
+    map = owner.indexing_maps.data[list(owner.inputs).index(source)].data
+    return map.results[-1] == AffineExpr.dimension(map.num_dims - 2)
+
+
+def _repeated(shape: Shape) -> AffineMap:
+    """Where an element lies in a tensor of a shape whose axes of 1 repeat."""
+    return AffineMap(len(shape), 0, tuple(_axis(d, n) for n, d in enumerate(shape)))
 
 
 def _axis(size: Dim, position: int) -> AffineExpr:

@@ -87,7 +87,7 @@ func.func @depthwise(%x: tensor<1x2x6x6x16xf32>, %w: tensor<2x3x3x16xf32>) -> te
 // CHECK-NEXT:    %[[SUM:.*]] = arith.addf %[[ROWS]], %[[BIAS]]
 // CHECK-NEXT:    vector.store %[[SUM]]
 func.func @contraction(%a: tensor<1x2x16xf32>, %b: tensor<1x1x16x16xf32>, %bias: tensor<16xf32>) -> tensor<2x16xf32> attributes {dispatch.executable = 3 : i64} {
-  %c = "dispatch.contract"(%a, %b, %bias) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 16, 16>, extra_maps = [affine_map<(d0, d1) -> (d1)>], operandSegmentSizes = array<i32: 1, 1, 1, 0, 0>}> ({
+  %c = "dispatch.contract"(%a, %b, %bias) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 16, 16>, extra_maps = [affine_map<(d0, d1) -> (d1)>], operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}> ({
   ^bb0(%0: f32, %1: f32):
     %2 = arith.addf %0, %1 : f32
     "dispatch.yield"(%2) : (f32) -> ()
@@ -126,7 +126,7 @@ func.func @fill() -> tensor<4x8xi32> attributes {dispatch.executable = 0 : i64} 
 // CHECK:           vector.load {{.*}} vector<4xi8>
 // CHECK:           "dispatch.dot"({{.*}}) : (vector<16xi32>, vector<4xi8>, vector<64xi8>) -> vector<16xi32>
 func.func @bytes(%x: tensor<2x64xi8>, %w: tensor<1x1x16x16x4xi8>) -> tensor<2x16xi32> attributes {dispatch.executable = 2 : i64} {
-  %y = "dispatch.contract"(%x, %w) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 0, 1, 64, 16>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0>}> ({
+  %y = "dispatch.contract"(%x, %w) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 0, 1, 64, 16>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0>}> ({
   ^bb0(%s: i32):
     "dispatch.yield"(%s) : (i32) -> ()
   }) : (tensor<2x64xi8>, tensor<1x1x16x16x4xi8>) -> tensor<2x16xi32>

@@ -10,7 +10,7 @@
 // CHECK-NEXT:    })
 // CHECK-NEXT:    func.return %[[C]]
 func.func @bias_and_activation(%a: tensor<2x5x16xf32>, %b: tensor<1x2x16x32xf32>, %bias: tensor<32xf32>) -> tensor<5x32xf32> {
-  %c = "dispatch.contract"(%a, %b) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 16, 32>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0>}> ({
+  %c = "dispatch.contract"(%a, %b) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 16, 32>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0>}> ({
   ^bb0(%0: f32):
     "dispatch.yield"(%0) : (f32) -> ()
   }) : (tensor<2x5x16xf32>, tensor<1x2x16x32xf32>) -> tensor<5x32xf32>
@@ -36,7 +36,7 @@ func.func @bias_and_activation(%a: tensor<2x5x16xf32>, %b: tensor<1x2x16x32xf32>
 // CHECK-NEXT:      "dispatch.yield"(%[[ACC]])
 // CHECK:         linalg.generic
 func.func @read_twice(%a: tensor<2x5x16xf32>, %b: tensor<1x2x16x32xf32>) -> (tensor<5x32xf32>, tensor<5x32xf32>) {
-  %c = "dispatch.contract"(%a, %b) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 16, 32>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0>}> ({
+  %c = "dispatch.contract"(%a, %b) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 16, 32>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0>}> ({
   ^bb0(%0: f32):
     "dispatch.yield"(%0) : (f32) -> ()
   }) : (tensor<2x5x16xf32>, tensor<1x2x16x32xf32>) -> tensor<5x32xf32>
@@ -57,7 +57,7 @@ func.func @read_twice(%a: tensor<2x5x16xf32>, %b: tensor<1x2x16x32xf32>) -> (ten
 // CHECK-NEXT:      "dispatch.yield"(%[[ACC]])
 // CHECK:         linalg.generic
 func.func @transposed(%a: tensor<2x5x16xf32>, %b: tensor<1x2x16x32xf32>, %r: tensor<32x5xf32>) -> tensor<5x32xf32> {
-  %c = "dispatch.contract"(%a, %b) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 16, 32>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0>}> ({
+  %c = "dispatch.contract"(%a, %b) <{kind = "matmul", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 16, 32>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0>}> ({
   ^bb0(%0: f32):
     "dispatch.yield"(%0) : (f32) -> ()
   }) : (tensor<2x5x16xf32>, tensor<1x2x16x32xf32>) -> tensor<5x32xf32>
