@@ -274,6 +274,21 @@ class CallOp(IRDLOperation):
 
 
 @irdl_op_definition
+class UnitsOp(IRDLOperation):
+    """At the top of a kernel: into how many units its work is cut, and how many picoseconds one takes, roughly.
+
+    The kernel does those from its `begin` to its `end`. Both values are made of the kernel's constants by arithmetic alone.
+    """
+
+    name = "dispatch.units"
+    count = operand_def(IndexType)
+    cost = operand_def(IndexType)
+
+    def __init__(self, count: SSAValue, cost: SSAValue) -> None:
+        super().__init__(operands=[count, cost])
+
+
+@irdl_op_definition
 class EntropyOp(IRDLOperation):
     """64 random bits, new ones wherever the host program comes by; not pure, since no two of them may become one."""
 
@@ -543,6 +558,7 @@ DISPATCH = Dialect(
         AppendOp,
         DecodeImageOp,
         CallOp,
+        UnitsOp,
         EntropyOp,
         RequireOp,
         AssertOp,

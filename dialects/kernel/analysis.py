@@ -40,6 +40,13 @@ def block_local_names(function: Function) -> set[str]:
     return local
 
 
+def binds_names_only(statement: ast.stmt) -> bool:
+    """Whether a statement is an assignment to names, or a text."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Assign) and not any(isinstance(part, ast.Subscript) for t in statement.targets for part in ast.walk(t))
+
+
 def may_break(body: Sequence[ast.stmt]) -> bool:
     """Whether a break of this loop body's own loop, or a return, is in it."""
     return any(isinstance(jump, ast.Break | ast.Return) for jump in jumps(body))

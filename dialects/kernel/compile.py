@@ -33,7 +33,7 @@ def instantiate(
     arrays: for each array parameter its element type (signedness included) and rank, or None where the operator leaves it out: it
     then is None in the kernel, and no argument of the function. attrs: values of the Attr parameters; those with a default may lack.
     The function takes a memref<?xT> for each array present (T signless, i1 a byte), then indices: the dimensions of each array in
-    order, the Size parameters in order, `begin`, `end`. It does its whole work where begin is 0 and none elsewhere.
+    order, the Size parameters in order, `begin`, `end`. Without a parallel(..) it does its whole work where begin is 0 and none elsewhere.
     Raises KernelError: ITG6006 for wrong arguments, else as the kernel's source deserves.
     """
     return _Instance(kernel, arrays, attrs or {}).build(name)
@@ -63,16 +63,16 @@ class _Instance:
             self.bound[parameter.name] = self._view(parameter, element, pointer, sizes)
         for parameter in self.sizes:
             self.bound[parameter.name] = Value(_argument(entry, IndexType(), parameter.name), INT)
-        begin = _argument(entry, IndexType(), "begin")
-        _argument(entry, IndexType(), "end")
+        begin, end = (_argument(entry, IndexType(), hint) for hint in ("begin", "end"))
+        code.bounds = begin, end
         body: list[Operation] = []
         with code.region(body):
             code.function(self.kernel.source, {p.name: self.bound[p.name] for p in self.kernel.parameters})
-        with code.region(code.entry):
-            first = code.emit(arith.CmpiOp(begin, code.index(0), "eq"))
-        entry.add_ops(code.entry)
-        entry.add_op(scf.IfOp(first, [], Region(Block([*body, scf.YieldOp()]))))
-        entry.add_op(func.ReturnOp())
+        if not code.divided:
+            with code.region(code.entry):
+                first = code.emit(arith.CmpiOp(begin, code.index(0), "eq"))
+            body = [scf.IfOp(first, [], Region(Block([*body, scf.YieldOp()])))]
+        entry.add_ops([*code.entry, *body, func.ReturnOp()])
         function = func.FuncOp(name, ([argument.type for argument in entry.args], []), Region(entry))
         function.attributes.update(kernel_attributes())
         function.attributes["noalias"] = UnitAttr()

@@ -101,9 +101,15 @@ highest = Word("highest", "highest(x): the greatest value of x's element type, i
 isfloat = Word("isfloat", "isfloat(x): whether x's element type is a float; known at compile time.")
 issigned = Word("issigned", "issigned(x): whether x's element type is a signed integer or a float; known at compile time.")
 local = Word("local", "local(T, n, ..): a scratch array on the stack; T a type or an array, sizes known at compile time.")
+muladd = Word("muladd", "muladd(a, b, c): a * b + c, rounded once where the processor has an instruction for that, else twice.")
 check = Word(
     "check",
     'check(condition, "ITG5xxx"): the run ends with the error unless the condition holds; the kernel itself goes on. '
     'check(condition, "ITG5xxx", "{} is not below {}", k, n) tells the values.',
+)
+parallel = Word(
+    "parallel",
+    "parallel(n, cost): what range(n) counts, in rounds that do not depend on each other and may run on several threads; cost: how many "
+    "picoseconds one takes, roughly. Both follow from sizes alone. The kernel's last statement.",
 )
 unroll = Word("unroll", "unroll(n): what range(n) counts, with n known at compile time and the loop written out.")

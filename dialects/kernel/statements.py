@@ -16,7 +16,8 @@ from xdsl.dialects import arith, memref, scf
 from xdsl.dialects.builtin import IndexType
 from xdsl.ir import Block, Operation, Region, SSAValue
 
-from .analysis import assignments, block_local_names, jumps, loop_names, may_break, may_jump
+from ..dispatch import UnitsOp
+from .analysis import assignments, binds_names_only, block_local_names, jumps, loop_names, may_break, may_jump
 from .expressions import Expressions, Frame, Loop
 from .parse import Inline, Source, check_signature
 from .types import BOOL, INT
@@ -31,10 +32,15 @@ Flow = tuple[set[str], bool]
 
 
 class Statements(Expressions):
-    """Compiles statements; `function` is the way in."""
+    """Compiles statements; `function` is the way in.
+
+    bounds: the first of the units to do and the one behind the last, where there are units; divided: whether the function keeps to them.
+    """
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
+        self.bounds: tuple[SSAValue, SSAValue] | None = None
+        self.divided = False
         self._depth = 0
 
     def function(self, source: Source, bound: dict[str, Thing]) -> Frame:
@@ -227,8 +233,11 @@ class Statements(Expressions):
                 self.fail("ITG6004", node, f"{name.id} already has a value here", "A loop counts with a name of its own.")
         if isinstance(node.iter, ast.Call):
             word = self.expression(node.iter.func)
-            if isinstance(word, WordRef) and word.name in ("range", "unroll") and not node.iter.keywords:
+            if isinstance(word, WordRef) and word.name in ("range", "unroll", "parallel") and not node.iter.keywords:
                 arguments = [self.scalar(argument) for argument in node.iter.args]
+                if word.name == "parallel":
+                    self._parallel(node, arguments)
+                    return
                 if not 1 <= len(arguments) <= 3:
                     self.fail("ITG6007", node, f"{word.name} takes one to three arguments, not {len(arguments)}")
                 if word.name == "unroll":
@@ -295,22 +304,43 @@ class Statements(Expressions):
         if may_break(node.body):
             self._counted_while(node, bounds, down)
             return
-        loop = Loop(self._flag_cell("live") if may_jump(node.body) else None)
-        block = Block(arg_types=[IndexType()])
-        block.args[0].name_hint = node.target.id
-        counter = Value(block.args[0], INT)
         first, last, stride = bounds
         if down:  # counted upwards: i = low - k * stride
             stride = self.value(self.negate(step, node), node, INT)
             last = self.value(self.binary(ast.Sub(), first, last, node), node)
             first = Value(self.index(0), INT)
+        self._rounds(node, first.ssa, last.ssa, stride.ssa, bounds[0] if down else None)
+
+    def _rounds(self, node: ast.For, first: SSAValue, last: SSAValue, step: SSAValue, top: Value | None = None) -> None:
+        """An scf.for; counts down from `top` where that is given."""
+        assert isinstance(node.target, ast.Name)
+        loop = Loop(self._flag_cell("live") if may_jump(node.body) else None)
+        block = Block(arg_types=[IndexType()])
+        block.args[0].name_hint = node.target.id
+        counter = Value(block.args[0], INT)
         ops: list[Operation] = []
         with self._body(ops):
-            if down:
-                counter = self.value(self.binary(ast.Sub(), bounds[0], counter, node), node)
+            if top is not None:
+                counter = self.value(self.binary(ast.Sub(), top, counter, node), node)
             self._round(node.body, loop, lambda: self._bind_counter(node.target, counter, node))
         block.add_ops([*ops, scf.YieldOp()])
-        self.ops.append(scf.ForOp(first.ssa, last.ssa, stride.ssa, [], Region(block)))
+        self.ops.append(scf.ForOp(first, last, step, [], Region(block)))
+
+    def _parallel(self, node: ast.For, arguments: Sequence[Scalar]) -> None:
+        """for .. in parallel(n, cost): the rounds that this call of the kernel is for. `dispatch.units` tells how many there are."""
+        if len(arguments) != 2:
+            self.fail("ITG6007", node, f"parallel takes 2 arguments, not {len(arguments)}", "How many rounds, and what one costs.")
+        *before, last = self.frame.source.tree.body
+        if last is not node or not all(map(binds_names_only, before)) or may_break(node.body) or self._depth or self.bounds is None:
+            hint = "It is the last statement of a kernel, behind assignments to names alone, and goes through all its rounds."
+            self.fail("ITG6003", node, "parallel(..) cannot stand here", hint)
+        count, cost = (self.coerce(argument, INT, node, "parallel(..)").ssa for argument in arguments)
+        if not (_of_sizes(count) and _of_sizes(cost)):
+            hint = "Make them of shapes, Size parameters and constants, by integer arithmetic."
+            self.fail("ITG6008", node, "what parallel(..) is given does not follow from sizes alone", hint)
+        self.ops.append(UnitsOp(count, cost))
+        self.divided = True
+        self._rounds(node, *self.bounds, self.index(1))
 
     def _counted_while(self, node: ast.For, bounds: Sequence[Value], down: bool) -> None:
         first, last, step = bounds
@@ -481,6 +511,12 @@ class Statements(Expressions):
         ast.Continue: _break_or_continue,
         ast.Return: _return,
     }
+
+
+def _of_sizes(value: SSAValue) -> bool:
+    """Whether arithmetic alone makes the value of a function's arguments."""
+    owner = value.owner
+    return isinstance(owner, Block) or (owner.name.startswith("arith.") and all(map(_of_sizes, owner.operands)))
 
 
 def _merged(a: Flow, b: Flow) -> Flow:

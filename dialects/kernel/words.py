@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from xdsl.dialects import arith, math
+from xdsl.dialects.utils.fast_math import FastMathFlag
 from xdsl.ir import Operation, SSAValue
 
 from ..dispatch import MAX_VALUES, AssertOp
@@ -17,6 +18,7 @@ from .types import BOOL, INT, ScalarType
 from .values import ArrayRef, Const, Thing, TypeRef, Value
 
 Word: TypeAlias = Callable[[Expressions, ast.Call, Sequence[Thing]], Thing]
+_CONTRACT = arith.FastMathFlagsAttr([FastMathFlag.ALLOW_CONTRACT])
 _STACK_BYTES = 65536  # of one local array: threads of a pool have small stacks
 
 
@@ -27,15 +29,28 @@ def _float_word(build: Callable[..., Operation], count: int, fold: Callable[...,
         _expect(code, node, arguments, count)
         if fold is not None and all(isinstance(a, Const) for a in arguments):
             return _fold(code, node, fold, arguments)
-        like = next((a.type for a in arguments if isinstance(a, Value)), None)
-        values = [code.value(a, node, like) for a in arguments]
-        for value in values:
-            if not value.type.is_float or value.type != values[0].type:
-                names = ", ".join(v.type.name for v in values)
-                code.fail("ITG6005", node, f"{_name(node)} is for floats of one type, not {names}", "Convert first, as in f32(..).")
+        values = _floats(code, node, arguments)
         return Value(code.emit(build(*(value.ssa for value in values))), values[0].type)
 
     return word
+
+
+def _floats(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> list[Value]:
+    """The arguments as floats of one type."""
+    like = next((a.type for a in arguments if isinstance(a, Value)), None)
+    values = [code.value(a, node, like) for a in arguments]
+    for value in values:
+        if not value.type.is_float or value.type != values[0].type:
+            names = ", ".join(v.type.name for v in values)
+            code.fail("ITG6005", node, f"{_name(node)} is for floats of one type, not {names}", "Convert first, as in f32(..).")
+    return values
+
+
+def _muladd(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> Thing:
+    _expect(code, node, arguments, 3)
+    a, b, c = _floats(code, node, arguments)
+    product = code.emit(arith.MulfOp(a.ssa, b.ssa, flags=_CONTRACT))
+    return Value(code.emit(arith.AddfOp(product, c.ssa, flags=_CONTRACT)), a.type)
 
 
 def _fold(code: Expressions, node: ast.Call, fold: Callable[..., Any], arguments: Sequence[Thing]) -> Const:
@@ -247,6 +262,7 @@ WORDS: dict[str, Word] = {
     "isinf": _test("inf", pymath.isinf),
     "cast": _cast,
     "bitcast": _bitcast,
+    "muladd": _muladd,
     "lowest": _limit(True),
     "highest": _limit(False),
     "isfloat": _kind("is_float"),
@@ -255,4 +271,5 @@ WORDS: dict[str, Word] = {
     "check": _check,
     "range": _range,
     "unroll": _range,
+    "parallel": _range,
 }

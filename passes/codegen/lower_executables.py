@@ -48,7 +48,8 @@ class LowerExecutables(ModulePass):
         self.target = target
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        units: dict[str, tuple[func.FuncOp, Units]] = {}
+        kernels = [f for f in op.ops if isinstance(f, func.FuncOp) and "dispatch.kernel" in f.attributes]
+        units = {kernel.sym_name.data: (kernel, cut) for kernel in kernels if (cut := take_units(kernel)) is not None}
         for exe in [f for f in op.ops if isinstance(f, func.FuncOp) and EXECUTABLE in f.attributes]:
             kernel, cut = lower_executable(exe, self.target)
             if cut is not None:
@@ -85,6 +86,19 @@ def lower_executable(exe: func.FuncOp, target: Any = None) -> tuple[func.FuncOp,
     rows = target.mr if target is not None else DEFAULT_ROWS
     _emit(k, body, buffers, lanes, rows)
     return k.finish(exe.sym_name.data), k.units
+
+
+def take_units(kernel: func.FuncOp) -> Units | None:
+    """What a kernel written in the kernel language says of its units; the operation is gone after. One that checks its data runs whole:
+    no cost is known of it."""
+    told = next((op for op in kernel.body.ops if isinstance(op, dispatch.UnitsOp)), None)
+    if told is None:
+        return None
+    whole = any(isinstance(op, dispatch.AssertOp) for op in kernel.walk())
+    units = Units(told.count, 0 if whole else told.cost)
+    told.detach()
+    told.erase()
+    return units
 
 
 def _tell_units(call: dispatch.CallOp, kernel: func.FuncOp, units: Units) -> None:

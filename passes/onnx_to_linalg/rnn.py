@@ -1,4 +1,8 @@
-"""Recurrent layers: the input's part of every gate as one product, then a loop over the steps in the kernel language."""
+"""Recurrent layers: the input's part of every gate as one product, then a loop over the steps in the kernel language.
+
+A unit of work is one direction of a few sequences, from the first step to the last: units do not wait for each other, and the weights
+of a direction stay in the cache of the core that goes through its steps.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from ...dialects.kernel import Array, Out, cast, inline, kernel, unroll
+from ...dialects.kernel import Array, Out, cast, inline, kernel, local, muladd, parallel, unroll
 from ...dialects.kernel.cells import activated, clipped, functions_of, length_of
 from ...dialects.onnx import rnn as ops
-from ...dialects.onnx.dims import Shape
+from ...dialects.onnx.dims import Shape, ceildiv
 from ...dialects.onnx.types import ElementType
-from ..scalar import Scalar
+from ..scalar import INDEX, Scalar
 from .builder import Lowering, Tensor
-from .contraction import ACCUMULATORS, matmul, weight_id
+from .contraction import ACCUMULATORS, matmul, pack_panels, weight_id
 from .registry import lower
+
+COST = 20
+"""Picoseconds that a weight takes for each sequence, and again to come from L2, once for all sequences of a unit."""
+
+VECTORS = 4
+"""A panel of recurrent weights is so many vectors wide: with one sequence, their sums hide the latency of adding."""
+
+MOST_ROWS = 4
+"""Sequences that share a unit: with two, reading weights from L2 and using them takes equally long, with four the latter is what counts."""
 
 
 @inline
@@ -31,32 +44,71 @@ def start(state, initial, d, n, batch_first):
 
 
 @inline
-def take_input(gates, xw, s, d, n, batch_first):
-    """The gates of step s as the input alone makes them."""
-    count = gates.shape[0]
+def take_input(gates, xw, s, d, n, first, count, batch_first):
+    """The first `count` gates of step s as the input alone makes them: those of xw from `first` on."""
     for g in range(count):
-        if batch_first:
-            gates[g] = xw[n, s, d * count + g]
-        else:
-            gates[g] = xw[s, n, d * count + g]
+        gates[d, n, g] = input_of(xw, s, n, first + g, batch_first)
 
 
 @inline
-def add_recurrent(gates, state, rt, d, n, first, last):
-    """Adds state times rt (D, H, G*H) to gates first .. last - 1. Four rows of rt at once: the gates are read and written once for all."""
-    fours = rt.shape[1] // 4
-    for four in range(fours):
-        row = 4 * four
-        h0 = state[d, n, row]
-        h1 = state[d, n, row + 1]
-        h2 = state[d, n, row + 2]
-        h3 = state[d, n, row + 3]
-        for g in range(first, last):
-            gates[g] += h0 * rt[d, row, g] + h1 * rt[d, row + 1, g] + h2 * rt[d, row + 2, g] + h3 * rt[d, row + 3, g]
-    for k in range(4 * fours, rt.shape[1]):
-        h = state[d, n, k]
-        for g in range(first, last):
-            gates[g] += h * rt[d, k, g]
+def input_of(xw, s, n, g, batch_first):
+    return xw[n, s, g] if batch_first else xw[s, n, g]
+
+
+@inline
+def add_recurrent(gates, state, rt, d, n, end, rows, width, backwards):
+    """Adds state times rt (D, P, H, W) to the gates (D, N, P*W) of sequences n .. end - 1, which are `rows` or fewer."""
+    if rows == 1 or n + 1 == end:
+        add_panels(gates, state, rt, d, n, end, 1, width, backwards)
+    else:
+        add_panels(gates, state, rt, d, n, end, rows, width, backwards)
+
+
+@inline
+def add_panels(gates, state, rt, d, n, end, rows, width, backwards):
+    """The same, always for `rows` sequences: the last one several times where there are fewer. The sums of a panel stay in registers.
+
+    Going through the panels backwards in every other step finds those used last in the cache, where it does not hold them all.
+    """
+    sums = local(gates, rows, width)
+    for q in range(rt.shape[1]):
+        p = rt.shape[1] - 1 - q if backwards else q
+        for r in unroll(rows):
+            for w in range(width):
+                sums[r, w] = gates[d, min(n + r, end - 1), p * width + w]
+        for k in range(rt.shape[2]):
+            for r in unroll(rows):
+                for w in range(width):
+                    sums[r, w] = muladd(state[d, min(n + r, end - 1), k], rt[d, p, k, w], sums[r, w])
+        for r in unroll(rows):
+            for w in range(width):
+                gates[d, min(n + r, end - 1), p * width + w] = sums[r, w]
+
+
+@inline
+def applied(x, functions, which, d):
+    """An activation of direction d; `functions` has those of each direction, or only one row where they are the same."""
+    if len(functions) == 1:
+        return activated(x, functions[0][which])
+    else:
+        return activated(x, functions[0][which]) if d == 0 else activated(x, functions[1][which])
+
+
+@inline
+def steps_of(xw, batch_first):
+    return xw.shape[1] if batch_first else xw.shape[0]
+
+
+@inline
+def longest(lengths, n, end, steps):
+    """The most steps of sequences n .. end - 1."""
+    if lengths is None:
+        return steps
+    else:
+        most = 0
+        for m in range(n, end):
+            most = max(most, length_of(lengths, m, steps))
+        return most
 
 
 @inline
@@ -92,78 +144,99 @@ def rnn(
     reverse: tuple,
     clip: float,
     batch_first: bool,
+    rows: int,
+    width: int,
 ):
-    """h = f(xw + h r). xw (S, N, D*H), rt (D, H, H), h (D, N, H)."""
-    steps = xw.shape[1] if batch_first else xw.shape[0]
-    for d in unroll(len(reverse)):
-        for n in range(h.shape[1]):
-            start(h, initial, d, n, batch_first)
-            length = length_of(lengths, n, steps)
-            for t in range(length):
-                s = length - 1 - t if reverse[d] else t
-                take_input(gates, xw, s, d, n, batch_first)
-                add_recurrent(gates, h, rt, d, n, 0, gates.shape[0])
-                for k in range(h.shape[2]):
-                    h[d, n, k] = activated(clipped(gates[k], clip), functions[d])
-                give_out(y, h, s, d, n, batch_first)
-            finish(y, d, n, length, steps, batch_first)
+    """h = f(xw + h r). xw (S, N, D*H), rt (D, P, H, W), h (D, N, H), gates (D, N, P*W)."""
+    size, steps, groups = h.shape[2], steps_of(xw, batch_first), (h.shape[1] + rows - 1) // rows
+    for u in parallel(len(reverse) * groups, steps * size * gates.shape[2] * (COST * (rows + 1))):
+        d, n = u // groups, u % groups * rows
+        end = min(n + rows, h.shape[1])
+        for m in range(n, end):
+            start(h, initial, d, m, batch_first)
+        for t in range(longest(lengths, n, end, steps)):
+            for m in range(n, end):
+                length = length_of(lengths, m, steps)
+                if t < length:
+                    take_input(gates, xw, length - 1 - t if reverse[d] == 1 else t, d, m, d * size, size, batch_first)
+            add_recurrent(gates, h, rt, d, n, end, rows, width, t % 2 == 1)
+            for m in range(n, end):
+                length = length_of(lengths, m, steps)
+                if t < length:
+                    for k in range(size):
+                        h[d, m, k] = applied(clipped(gates[d, m, k], clip), functions, 0, d)
+                    give_out(y, h, length - 1 - t if reverse[d] == 1 else t, d, m, batch_first)
+        for m in range(n, end):
+            finish(y, d, m, length_of(lengths, m, steps), steps, batch_first)
 
 
 @kernel
 def gru(
     xw: Array,
     rt: Array,
+    last: Array,
     rb: Array,
     lengths: Array | None,
     initial: Array | None,
     y: Out,
     h: Out,
     gates: Out,
-    hidden: Out,
+    fresh: Out,
+    scaled: Out,
     functions: tuple,
     reverse: tuple,
     clip: float,
     batch_first: bool,
     linear_before_reset: bool,
+    rows: int,
+    width: int,
 ):
-    """Gates z, r, h of H units each in xw (S, N, D*3*H) and rt (D, H, 3*H); rb (D, H): what the reset gate scales beside h r.
+    """Gates z, r, h of H units each in xw (S, N, D*3*H); z and r in rt (D, P, H, W) and gates (D, N, P*W), h in `last` and `fresh` alike.
 
-    `hidden` holds h r of the last gate where the reset gate scales that, else the state scaled by the reset gate.
+    rb (D, H) is what the reset gate scales beside h r, where it scales that; else `scaled` (D, N, H) is the state that it has scaled.
     """
-    size = h.shape[2]
-    steps = xw.shape[1] if batch_first else xw.shape[0]
-    for d in unroll(len(reverse)):
-        f, g = functions[2 * d], functions[2 * d + 1]
-        for n in range(h.shape[1]):
-            start(h, initial, d, n, batch_first)
-            length = length_of(lengths, n, steps)
-            for t in range(length):
-                s = length - 1 - t if reverse[d] else t
-                take_input(gates, xw, s, d, n, batch_first)
-                add_recurrent(gates, h, rt, d, n, 0, 2 * size)
+    size, steps, groups = h.shape[2], steps_of(xw, batch_first), (h.shape[1] + rows - 1) // rows
+    columns = gates.shape[2] + fresh.shape[2]
+    for u in parallel(len(reverse) * groups, steps * size * columns * (COST * (rows + 1))):
+        d, n = u // groups, u % groups * rows
+        end = min(n + rows, h.shape[1])
+        for m in range(n, end):
+            start(h, initial, d, m, batch_first)
+        for t in range(longest(lengths, n, end, steps)):
+            for m in range(n, end):
+                length = length_of(lengths, m, steps)
+                if t < length:
+                    s = length - 1 - t if reverse[d] == 1 else t
+                    take_input(gates, xw, s, d, m, d * 3 * size, 2 * size, batch_first)
+                    if linear_before_reset:
+                        for k in range(size):
+                            fresh[d, m, k] = rb[d, k]
+                    else:
+                        take_input(fresh, xw, s, d, m, d * 3 * size + 2 * size, size, batch_first)
+            add_recurrent(gates, h, rt, d, n, end, rows, width, t % 2 == 1)
+            for m in range(n, end):
                 for k in range(2 * size):
-                    gates[k] = activated(clipped(gates[k], clip), f)
-                if linear_before_reset:
+                    gates[d, m, k] = applied(clipped(gates[d, m, k], clip), functions, 0, d)
+            if linear_before_reset:
+                add_recurrent(fresh, h, last, d, n, end, rows, width, t % 2 == 1)
+            else:
+                for m in range(n, end):
                     for k in range(size):
-                        hidden[k] = rb[d, k]
-                    for i in range(size):
-                        v = h[d, n, i]
-                        for k in range(size):
-                            hidden[k] += v * rt[d, i, 2 * size + k]
+                        scaled[d, m, k] = gates[d, m, size + k] * h[d, m, k]
+                add_recurrent(fresh, scaled, last, d, n, end, rows, width, t % 2 == 1)
+            for m in range(n, end):
+                length = length_of(lengths, m, steps)
+                if t < length:
+                    s = length - 1 - t if reverse[d] == 1 else t
                     for k in range(size):
-                        gates[2 * size + k] += gates[size + k] * hidden[k]
-                else:
-                    for k in range(size):
-                        hidden[k] = gates[size + k] * h[d, n, k]
-                    for i in range(size):
-                        v = hidden[i]
-                        for k in range(size):
-                            gates[2 * size + k] += v * rt[d, i, 2 * size + k]
-                for k in range(size):
-                    z = gates[k]
-                    h[d, n, k] = (1.0 - z) * activated(clipped(gates[2 * size + k], clip), g) + z * h[d, n, k]
-                give_out(y, h, s, d, n, batch_first)
-            finish(y, d, n, length, steps, batch_first)
+                        new = fresh[d, m, k]
+                        if linear_before_reset:
+                            new = input_of(xw, s, m, d * 3 * size + 2 * size + k, batch_first) + gates[d, m, size + k] * new
+                        z = gates[d, m, k]
+                        h[d, m, k] = (1.0 - z) * applied(clipped(new, clip), functions, 1, d) + z * h[d, m, k]
+                    give_out(y, h, s, d, m, batch_first)
+        for m in range(n, end):
+            finish(y, d, m, length_of(lengths, m, steps), steps, batch_first)
 
 
 @kernel
@@ -183,35 +256,43 @@ def lstm(
     clip: float,
     batch_first: bool,
     input_forget: bool,
+    rows: int,
+    width: int,
 ):
-    """Gates i, o, f, c of H units each in xw (S, N, D*4*H) and rt (D, H, 4*H); peepholes (D, 3*H) in the order i, o, f."""
-    size = h.shape[2]
-    steps = xw.shape[1] if batch_first else xw.shape[0]
-    for d in unroll(len(reverse)):
-        f, g, last = functions[3 * d], functions[3 * d + 1], functions[3 * d + 2]
-        for n in range(h.shape[1]):
-            start(h, initial, d, n, batch_first)
-            start(c, initial_cell, d, n, batch_first)
-            length = length_of(lengths, n, steps)
-            for t in range(length):
-                s = length - 1 - t if reverse[d] else t
-                take_input(gates, xw, s, d, n, batch_first)
-                add_recurrent(gates, h, rt, d, n, 0, gates.shape[0])
-                for k in range(size):
-                    old = c[d, n, k]
-                    i, o, keep = gates[k], gates[size + k], gates[2 * size + k]
-                    if peepholes is not None:
-                        i += peepholes[d, k] * old
-                        keep += peepholes[d, 2 * size + k] * old
-                    i = activated(clipped(i, clip), f)
-                    keep = 1.0 - i if input_forget else activated(clipped(keep, clip), f)
-                    new = keep * old + i * activated(clipped(gates[3 * size + k], clip), g)
-                    c[d, n, k] = new
-                    if peepholes is not None:
-                        o += peepholes[d, size + k] * new
-                    h[d, n, k] = activated(clipped(o, clip), f) * activated(new, last)
-                give_out(y, h, s, d, n, batch_first)
-            finish(y, d, n, length, steps, batch_first)
+    """Gates i, o, f, c of H units each in xw (S, N, D*4*H), rt (D, P, H, W) and gates (D, N, P*W); peepholes (D, 3*H) of i, o, f."""
+    size, steps, groups = h.shape[2], steps_of(xw, batch_first), (h.shape[1] + rows - 1) // rows
+    for u in parallel(len(reverse) * groups, steps * size * gates.shape[2] * (COST * (rows + 1))):
+        d, n = u // groups, u % groups * rows
+        end = min(n + rows, h.shape[1])
+        for m in range(n, end):
+            start(h, initial, d, m, batch_first)
+            start(c, initial_cell, d, m, batch_first)
+        for t in range(longest(lengths, n, end, steps)):
+            for m in range(n, end):
+                length = length_of(lengths, m, steps)
+                if t < length:
+                    s = length - 1 - t if reverse[d] == 1 else t
+                    take_input(gates, xw, s, d, m, d * 4 * size, 4 * size, batch_first)
+            add_recurrent(gates, h, rt, d, n, end, rows, width, t % 2 == 1)
+            for m in range(n, end):
+                length = length_of(lengths, m, steps)
+                if t < length:
+                    for k in range(size):
+                        old = c[d, m, k]
+                        i, o, keep = gates[d, m, k], gates[d, m, size + k], gates[d, m, 2 * size + k]
+                        if peepholes is not None:
+                            i += peepholes[d, k] * old
+                            keep += peepholes[d, 2 * size + k] * old
+                        i = applied(clipped(i, clip), functions, 0, d)
+                        keep = 1.0 - i if input_forget else applied(clipped(keep, clip), functions, 0, d)
+                        new = keep * old + i * applied(clipped(gates[d, m, 3 * size + k], clip), functions, 1, d)
+                        c[d, m, k] = new
+                        if peepholes is not None:
+                            o += peepholes[d, size + k] * new
+                        h[d, m, k] = applied(clipped(o, clip), functions, 0, d) * applied(new, functions, 2, d)
+                    give_out(y, h, length - 1 - t if reverse[d] == 1 else t, d, m, batch_first)
+        for m in range(n, end):
+            finish(y, d, m, length_of(lengths, m, steps), steps, batch_first)
 
 
 # -- lowerings
@@ -220,15 +301,16 @@ def lstm(
 @lower(ops.RNNOp)
 def lower_rnn(b: Lowering, op: ops.RNNOp, x: Tensor, w: Tensor, r: Tensor, bias: Tensor | None, lengths: Any, initial: Any) -> Any:
     found, wide = op.sizes(b.shapes), ACCUMULATORS[x.type.name]
+    recurrent = _panels(b, r, found, wide, 0, 1)
     arrays = {
         "xw": _input_gates(b, op, x, w, bias, (True,)),
-        "rt": _transposed(b, r, wide),
+        "rt": recurrent,
         "lengths": lengths,
         "initial": initial,
         **_outputs(b, op, wide),
-        "gates": ((found.hidden,), wide),
+        "gates": (_gates(found, recurrent), wide),
     }
-    y, h, _ = b.kernel(rnn, arrays, _attributes(op))
+    y, h, _ = b.kernel(rnn, arrays, _attributes(b, op, found, recurrent))
     return _results(b, op, x.type, y, h)
 
 
@@ -242,17 +324,20 @@ def lower_gru(b: Lowering, op: ops.GRUOp, x: Tensor, w: Tensor, r: Tensor, bias:
             return b.s.const(0, wide)
         return b.s.cast(bias[(d, k + b.index(found.hidden * 5))], wide)
 
+    both, last = _panels(b, r, found, wide, 0, 2), _panels(b, r, found, wide, 2, 3)
     arrays = {
         "xw": _input_gates(b, op, x, w, bias, (True, True, not before_reset)),
-        "rt": _transposed(b, r, wide),
+        "rt": both,
+        "last": last,
         "rb": b.compute((found.directions, found.hidden), wide, recurrent_bias),
         "lengths": lengths,
         "initial": initial,
         **_outputs(b, op, wide),
-        "gates": ((found.hidden * 3,), wide),
-        "hidden": ((found.hidden,), wide),
+        "gates": (_gates(found, both), wide),
+        "fresh": (_gates(found, last), wide),
+        "scaled": (_gates(found, last), wide),
     }
-    y, h, *_ = b.kernel(gru, arrays, {**_attributes(op), "linear_before_reset": before_reset})
+    y, h, *_ = b.kernel(gru, arrays, {**_attributes(b, op, found, both), "linear_before_reset": before_reset})
     return _results(b, op, x.type, y, h)
 
 
@@ -270,19 +355,20 @@ def lower_lstm(
     peepholes: Tensor | None,
 ) -> Any:
     found, wide = op.sizes(b.shapes), ACCUMULATORS[x.type.name]
-    outputs = _outputs(b, op, wide)
+    outputs, recurrent = _outputs(b, op, wide), _panels(b, r, found, wide, 0, 4)
     arrays = {
         "xw": _input_gates(b, op, x, w, bias, (True,) * 4),
-        "rt": _transposed(b, r, wide),
+        "rt": recurrent,
         "peepholes": None if peepholes is None else b.cast(peepholes, wide),
         "lengths": lengths,
         "initial": initial,
         "initial_cell": initial_cell,
         **outputs,
         "c": outputs["h"],
-        "gates": ((found.hidden * 4,), wide),
+        "gates": (_gates(found, recurrent), wide),
     }
-    y, h, c, _ = b.kernel(lstm, arrays, {**_attributes(op), "input_forget": bool(op.attr("input_forget"))})
+    attributes = {**_attributes(b, op, found, recurrent), "input_forget": bool(op.attr("input_forget"))}
+    y, h, c, _ = b.kernel(lstm, arrays, attributes)
     return _results(b, op, x.type, y, h, c)
 
 
@@ -291,7 +377,7 @@ def _input_gates(b: Lowering, op: ops.RecurrentOp, x: Tensor, w: Tensor, bias: T
     found, wide = op.sizes(b.shapes), ACCUMULATORS[x.type.name]
     gates = found.hidden * len(recurrent)
     flat = b.reshape(w, (gates * found.directions, found.features))
-    total = matmul(b, b.cast(x, wide), _swapped(b, b.cast(flat, wide)))
+    total = matmul(b, b.cast(x, wide), _transposed(b, b.cast(flat, wide)))
     if bias is None:
         return total
 
@@ -311,21 +397,40 @@ def _gate_index(b: Lowering, gate: Any, hidden: Any, k: Any) -> Any:
     return gate * hidden + k if isinstance(hidden, int) else gate * b.index(hidden) + k
 
 
-def _swapped(b: Lowering, matrix: Tensor) -> Tensor:
-    return _transposed(b, matrix, matrix.type)
-
-
-def _transposed(b: Lowering, t: Tensor, type: ElementType) -> Tensor:
-    """The last two axes exchanged, as elements of `type`; at compile time where t is a weight of that type."""
-    order = (*range(t.rank - 2), t.rank - 1, t.rank - 2)
-    weight = weight_id(t)
-    if weight is None or t.type != type:
-        return b.cast(b.transpose(t, order), type)
-    id = f"{weight}:{'x'.join(map(str, t.shape))}:T{t.rank}"
+def _transposed(b: Lowering, matrix: Tensor) -> Tensor:
+    """The matrix with its axes exchanged, at compile time where it is a weight."""
+    weight = weight_id(matrix)
+    if weight is None:
+        return b.transpose(matrix, (1, 0))
+    id = f"{weight}:{'x'.join(map(str, matrix.shape))}:T"
     if id not in b.weights:
-        array = b.weights[weight].reshape([int(d) for d in t.shape])  # type: ignore[arg-type]  # weights have known sizes
-        b.weights[id] = np.ascontiguousarray(np.transpose(array, order))
-    return b.constant(b.weights[id], type, id)
+        b.weights[id] = np.ascontiguousarray(b.weights[weight].reshape([int(d) for d in matrix.shape]).T)  # type: ignore[arg-type]  # known sizes
+    return b.constant(b.weights[id], matrix.type, id)
+
+
+def _panels(b: Lowering, r: Tensor, found: ops.Recurrence, type: ElementType, first: int, last: int) -> Tensor:
+    """Gates first .. last - 1 of r (D, G*H, H) in panels (D, P, H, W) of `type`, W columns of the transposed matrix each, then zeros;
+    made at compile time where r is a weight."""
+    columns = found.hidden * (last - first)
+    lanes = b.target.lanes(type.numpy.itemsize * 8) if b.target is not None else 64 // type.numpy.itemsize
+    width = VECTORS * lanes
+    while width > lanes and isinstance(columns, int) and columns <= width // 2:
+        width //= 2
+    weight = weight_id(r)
+    if weight is not None:
+        directions, _, hidden = (int(d) for d in r.shape)  # type: ignore[arg-type]  # weights have known sizes
+        id = f"{weight}:gates{first}-{last}:panels{width}:{type.name}"
+        if id not in b.weights:
+            array = b.weights[weight].reshape(directions, -1, hidden)[:, first * hidden : last * hidden]
+            b.weights[id] = pack_panels(np.swapaxes(array, 1, 2).astype(type.numpy), 1, width)[:, :, :, 0]
+        return b.constant(b.weights[id], type, id)
+
+    def element(d: Any, p: Any, k: Any, w: Any) -> Scalar:
+        column, end = b.s.operand(p * width + w, INDEX), b.s.operand(b.index(columns), INDEX)
+        row = b.s.min(column, end - 1) + b.index(found.hidden * first)
+        return b.s.select(column < end, b.s.cast(r[(d, row, k)], type), 0)
+
+    return b.compute((found.directions, ceildiv(columns, width), found.hidden, width), type, element)
 
 
 def _outputs(b: Lowering, op: ops.RecurrentOp, type: ElementType) -> dict[str, tuple[Shape, ElementType]]:
@@ -336,20 +441,45 @@ def _outputs(b: Lowering, op: ops.RecurrentOp, type: ElementType) -> dict[str, t
     return {"y": (y, type), "h": ((found.directions, found.batch, found.hidden), type)}
 
 
-def _attributes(op: ops.RecurrentOp) -> dict[str, Any]:
-    directions = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
+def _gates(found: ops.Recurrence, panels: Tensor) -> Shape:
+    """The shape of the gates that are computed with panels of weights."""
+    _, count, _, width = panels.shape
+    return found.directions, found.batch, count * width
+
+
+def _attributes(b: Lowering, op: ops.RecurrentOp, found: ops.Recurrence, panels: Tensor) -> dict[str, Any]:
+    directions = {"forward": (0,), "reverse": (1,), "bidirectional": (0, 1)}
     return {
-        "functions": _functions(op),
+        "functions": _functions(op, found.directions),
         "reverse": directions[op.attr("direction")],
         "clip": op.attr("clip") or 0.0,
         "batch_first": bool(op.attr("layout")),
+        "rows": _rows(b, found),
+        "width": panels.shape[3],
     }
 
 
-def _functions(op: ops.RecurrentOp) -> tuple[tuple[str, float, float], ...]:
-    directions = 2 if op.attr("direction") == "bidirectional" else 1
+def _rows(b: Lowering, found: ops.Recurrence) -> int:
+    """How many sequences share a unit: as many as registers hold sums of, evenly; what would be all of one unit is cut in two where
+    each has two."""
+    rows = MOST_ROWS
+    while b.target is not None and rows > 1 and rows * VECTORS > b.target.mr * b.target.nr * 2 // 3:
+        rows //= 2
+    if not isinstance(found.batch, int):
+        return rows
+    groups = max(1, ceildiv(found.batch, rows))
+    if groups * found.directions == 1 and found.batch >= 4:
+        groups = 2
+    return max(1, ceildiv(found.batch, groups))
+
+
+def _functions(op: ops.RecurrentOp, directions: int) -> tuple[tuple[tuple[str, float, float], ...], ...]:
+    """(name, alpha, beta) of the activations of each direction, of the first one only where they are the same."""
     names = op.attr("activations") or ("Sigmoid", "Tanh", "Tanh")[: op.FUNCTIONS] * directions
-    return functions_of(names[: op.FUNCTIONS * directions], op.attr("activation_alpha") or (), op.attr("activation_beta") or ())
+    alphas, betas = op.attr("activation_alpha") or (), op.attr("activation_beta") or ()
+    found = functions_of(names[: op.FUNCTIONS * directions], alphas, betas)
+    ways = tuple(found[k : k + op.FUNCTIONS] for k in range(0, len(found), op.FUNCTIONS))
+    return ways[:1] if ways[0] == ways[-1] else ways
 
 
 def _results(b: Lowering, op: ops.RecurrentOp, type: ElementType, y: Tensor, *states: Tensor) -> tuple[Tensor, ...]:

@@ -113,3 +113,32 @@ func.func @checked(%x: tensor<?xf32>, %n: index) -> tensor<?xf32> attributes {di
   } -> tensor<?xf32>
   func.return %r : tensor<?xf32>
 }
+
+// -----
+
+// What a kernel written in the kernel language says of its units is worked out by the host, and stands in the kernel no more.
+// CHECK:       func.func @main(%{{.*}}, %[[N:.*]]: index)
+// CHECK:         %[[TWO:.*]] = arith.constant 2 : index
+// CHECK-NEXT:    %[[UNITS:.*]] = arith.muli %[[N]], %[[TWO]]
+// CHECK-NEXT:    %[[COST:.*]] = arith.constant 5000 : index
+// CHECK-NEXT:    "dispatch.call"(%{{.*}}, %[[N]], %[[N]], %[[UNITS]], %[[COST]])
+// CHECK:       func.func @twice
+// CHECK-NOT:     dispatch.units
+func.func @main(%x: tensor<?xf32>, %n: index) -> tensor<?xf32> {
+  %one = arith.constant 1 : index
+  %t = "dispatch.tie_shape"(%x, %n) : (tensor<?xf32>, index) -> tensor<?xf32>
+  %y = "dispatch.call"(%t, %n, %n, %one) <{callee = @twice, operandSegmentSizes = array<i32: 1, 1, 1, 1, 0, 0>}> : (tensor<?xf32>, index, index, index) -> tensor<?xf32>
+  func.return %y : tensor<?xf32>
+}
+func.func @twice(%x: memref<?xf32>, %y: memref<?xf32>, %n: index, %begin: index, %end: index) attributes {dispatch.kernel = 1 : i64} {
+  %one = arith.constant 1 : index
+  %two = arith.constant 2 : index
+  %cost = arith.constant 5000 : index
+  %count = arith.muli %n, %two : index
+  "dispatch.units"(%count, %cost) : (index, index) -> ()
+  scf.for %i = %begin to %end step %one {
+    %v = memref.load %x[%i] : memref<?xf32>
+    memref.store %v, %y[%i] : memref<?xf32>
+  }
+  func.return
+}

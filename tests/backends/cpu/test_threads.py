@@ -42,6 +42,7 @@ SOFTMAX = model("m (float[A, B, C] x) => (float[A, B, C] y) { y = Softmax<axis =
 LAYERNORM = model("m (float[A, 96] x) => (float[A, 96] y) { y = LayerNormalization<axis = -1>(x, g) }", g=normal(96))
 COLUMNS = model("m (float[A, B] x, int64[1] axes) => (float[B] y) { y = ReduceSum<keepdims = 0>(x, z) }", z=np.array([0]))
 CONV = "m (float[{}] x) => (float[N, O, P, Q] y) {{ c = Conv<pads = [1, 1, 1, 1], strides = [{}, {}]>(x, w) y = Relu(c) }}"
+RECURRENT = "m (float[S, N, 24] x) => (float[S, 1, N, 64] y) {{ y = {}<hidden_size = 64>(x, w, r) }}"
 POOL = "m (float[N, 64, 60, 60] x) => (float[N, 64, P, Q] y) { y = MaxPool<kernel_shape = [3, 3]>(x) }"
 
 CASES: dict[str, tuple[onnx.ModelProto, list[dict[str, np.ndarray]]]] = {
@@ -69,6 +70,11 @@ CASES: dict[str, tuple[onnx.ModelProto, list[dict[str, np.ndarray]]]] = {
         model("m (float[1, 64, 60, 60] x) => (float[N, O, P, Q] y) { y = Conv(x, w) }", w=normal(96, 64, 1, 1)),
         [{"x": normal(1, 64, 60, 60)}],
     ),
+    "LSTM": (
+        model(RECURRENT.format("LSTM"), w=normal(1, 256, 24), r=normal(1, 256, 64) / 4),
+        [{"x": normal(s, n, 24)} for s, n in [(30, 1), (20, 9), (5, 0)]],
+    ),
+    "GRU": (model(RECURRENT.format("GRU"), w=normal(1, 192, 24), r=normal(1, 192, 64) / 4), [{"x": normal(20, 6, 24)}]),
     "pool": (model(POOL), [{"x": normal(3, 64, 60, 60)}]),
 }
 

@@ -11,6 +11,7 @@ import pytest
 from intaglio.backends.llvm import Machine, emit_kernel
 from intaglio.dialects.kernel import Kernel, ParameterKind, instantiate
 from intaglio.dialects.onnx.types import BY_NUMPY
+from intaglio.passes.codegen.lower_executables import take_units
 from intaglio.passes.verify import check_dominance
 from xdsl.dialects import func
 
@@ -36,10 +37,11 @@ def machine() -> Machine:
 
 @pytest.fixture
 def run(machine: Machine) -> Callable[..., None]:
-    """run(kernel, name=value, ..): arrays are contiguous and updated in place."""
+    """run(kernel, name=value, ..): arrays are contiguous and updated in place; begin, end: the units to do."""
 
-    def run_(kernel: Kernel, *, begin: int = 0, **values: Any) -> None:
+    def run_(kernel: Kernel, *, begin: int = 0, end: int = 1, **values: Any) -> None:
         function = compile_kernel(kernel, values)
+        take_units(function)
         library = machine.load([machine.compile(emit_kernel(function, target=machine.attributes, export=True))])
         arrays = [values[p.name] for p in kernel.parameters if p.kind.is_array and values.get(p.name) is not None]
         assert all(a.flags["C_CONTIGUOUS"] for a in arrays)
@@ -47,7 +49,7 @@ def run(machine: Machine) -> Callable[..., None]:
         constants = [d for a in arrays for d in a.shape] + sizes
         pointers = (ctypes.c_void_p * max(1, len(arrays)))(*[a.ctypes.data for a in arrays])
         call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        call(library.address(kernel.name))(pointers, (ctypes.c_int64 * max(1, len(constants)))(*constants), begin, 1)
+        call(library.address(kernel.name))(pointers, (ctypes.c_int64 * max(1, len(constants)))(*constants), begin, end)
 
     return run_
 

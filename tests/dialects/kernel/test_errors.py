@@ -19,6 +19,7 @@ from intaglio.dialects.kernel import (
     instantiate,
     kernel,
     local,
+    parallel,
     sqrt,
     unroll,
 )
@@ -87,6 +88,58 @@ def returns(x: Array, n: Array, y: Out):
 def endless(x: Array, n: Array, y: Out):
     while True:
         y[0] = 1
+
+
+@fault("ITG6003", "for i in parallel(2, 10):", "cannot stand here")
+def followed(x: Array, n: Array, y: Out):
+    for i in parallel(2, 10):
+        y[i] = 0
+    y[2] = 1
+
+
+@fault("ITG6003", "for i in parallel(2, 10):", "cannot stand here")
+def after_a_store(x: Array, n: Array, y: Out):
+    y[2] = 1
+    for i in parallel(2, 10):
+        y[i] = 0
+
+
+@fault("ITG6003", "for i in parallel(2, 10):", "cannot stand here")
+def inside_a_loop(x: Array, n: Array, y: Out):
+    for k in range(3):
+        for i in parallel(2, 10):
+            y[i + k] = 0
+
+
+@inline
+def divided(y):
+    for i in parallel(2, 10):
+        y[i] = 0
+
+
+@fault("ITG6003", "for i in parallel(2, 10):", "cannot stand here")
+def in_a_helper(x: Array, n: Array, y: Out):
+    divided(y)
+
+
+@fault("ITG6003", "for i in parallel(2, 10):", "cannot stand here")
+def left_early(x: Array, n: Array, y: Out):
+    for i in parallel(2, 10):
+        if x[i] > 0:
+            break
+        y[i] = 0
+
+
+@fault("ITG6007", "for i in parallel(2):", "2 arguments, not 1")
+def no_cost(x: Array, n: Array, y: Out):
+    for i in parallel(2):  # pyright: ignore
+        y[i] = 0
+
+
+@fault("ITG6008", "for i in parallel(n[0], 10):", "from sizes alone")
+def told_by_data(x: Array, n: Array, y: Out):
+    for i in parallel(n[0], 10):
+        y[i] = 0
 
 
 @fault("ITG6003", "x[0] + 1", "does nothing")

@@ -14,14 +14,18 @@ from intaglio.dialects.kernel import (
     Out,
     Size,
     cast,
+    check,
     exp,
     inline,
     kernel,
     local,
     lowest,
+    muladd,
+    parallel,
     tanh,
     unroll,
 )
+from intaglio.passes.codegen.lower_executables import take_units
 
 
 def by_python(kernel: Kernel, *arguments: Any) -> None:
@@ -50,6 +54,47 @@ def test_only_the_first_share_of_the_work_runs(run):
     y = np.zeros(3, np.float32)
     run(compress, begin=1, x=np.ones(3, np.float32), keep=np.ones(3, bool), y=y)
     assert not y.any()
+
+
+@kernel
+def row_sums(x: Array, y: Out):
+    n = x.shape[1]
+    for i in parallel(x.shape[0] // 2, n * 100):
+        if n == 0:
+            y[i] = 0
+            continue
+        total = cast(0, x)
+        for j in range(n):
+            total = muladd(x[2 * i, j], x[2 * i + 1, j], total)
+        y[i] = total
+
+
+def test_rounds_from_begin_to_end(run, rng):
+    x, y = rng.random((14, 9), np.float32), np.zeros(7, np.float32)
+    run(row_sums, begin=2, end=5, x=x, y=y)
+    np.testing.assert_allclose(y[2:5], (x[4:10:2] * x[5:10:2]).sum(1), rtol=1e-6)
+    assert not y[:2].any() and not y[5:].any()
+
+
+def test_what_is_told_of_rounds(compile_for):
+    x = np.zeros((14, 9), np.float32)
+    function = compile_for(row_sums, {"x": x, "y": x[0]})
+    units = take_units(function)
+    assert units is not None and units.cost != 0
+    assert take_units(function) is None
+
+
+@kernel
+def checked_sums(x: Array, y: Out):
+    for i in parallel(x.shape[0], 1000):
+        check(x[i, 0] > 0, "ITG5001")
+        y[i] = x[i, 0]
+
+
+def test_checked_rounds_run_in_one_piece(compile_for):
+    x = np.zeros((14, 9), np.float32)
+    units = take_units(compile_for(checked_sums, {"x": x, "y": x[0]}))
+    assert units is not None and units.cost == 0
 
 
 @kernel

@@ -39,12 +39,12 @@ def lstm(x, w, r, wb, rb, state, o):
 
 def layer(cell, gates, x, w, r, b, lengths, initial, o):
     """y (S, D, N, H) and the last states (D, N, H) each; the second direction runs backwards."""
-    directions = w.shape[0]
-    y = np.zeros((STEPS, directions, BATCH, HIDDEN))
+    directions, batch, hidden = initial[0].shape
+    y = np.zeros((STEPS, directions, batch, hidden))
     last = [np.array(s, np.float64) for s in initial]
     for d in range(directions):
         wb, rb = np.split(b[d], 2)
-        for n in range(BATCH):
+        for n in range(batch):
             order = range(lengths[n]) if d == 0 else reversed(range(lengths[n]))
             for s in order:
                 options = o | {"peepholes": o["peepholes"][d]} if "peepholes" in o else o
@@ -55,15 +55,15 @@ def layer(cell, gates, x, w, r, b, lengths, initial, o):
     return [y, *last]
 
 
-def operands(gates, directions, states, seed=0):
-    rng = np.random.default_rng(seed)
+def operands(gates, directions, states, batch=BATCH, hidden=HIDDEN):
+    rng = np.random.default_rng(0)
 
     def normal(*shape):
         return (rng.standard_normal(shape) * 0.5).astype(np.float32)
 
-    x, w, r = normal(STEPS, BATCH, FEATURES), normal(directions, gates * HIDDEN, FEATURES), normal(directions, gates * HIDDEN, HIDDEN)
-    initial = [normal(directions, BATCH, HIDDEN) for _ in range(states)]
-    return x, w, r, normal(directions, 2 * gates * HIDDEN), initial, normal(directions, 3 * HIDDEN)
+    x, w, r = normal(STEPS, batch, FEATURES), normal(directions, gates * hidden, FEATURES), normal(directions, gates * hidden, hidden)
+    initial = [normal(directions, batch, hidden) for _ in range(states)]
+    return x, w, r, normal(directions, 2 * gates * hidden), initial, normal(directions, 3 * hidden)
 
 
 CELLS = {
@@ -91,6 +91,32 @@ def test_both_directions(run, name, open_dims, layout):
     found = run(name.split()[0], *arrays, outputs=1 + states, open_dims=open_dims, **attributes)
     for got, wanted in zip(found, expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 2, 4, 5, 7])
+@pytest.mark.parametrize("name", ["GRU", "LSTM"])
+def test_any_number_of_sequences(run, name, batch):
+    """Several share the weights that are read, and those that are left over; several panels, the last one not full."""
+    cell, gates, states, options, _ = CELLS[name]
+    x, w, r, b, initial, _ = operands(gates, 2, states, batch, hidden=37)
+    lengths = np.array([5, 2, 0, 4, 5, 1, 3][:batch], np.int32)
+    expected = layer(cell, gates, x, w, r, b, lengths, initial, options | {"peepholes": np.zeros((2, 111))})
+    arrays = (x, w, r, b, lengths, *initial)
+    for open_dims in (False, (0, 4, *range(5, 5 + states))):
+        found = run(name, *arrays, outputs=1 + states, open_dims=open_dims, constants=(1, 2, 3), hidden_size=37, direction="bidirectional")
+        for got, wanted in zip(found, expected, strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_directions_of_their_own_activations(run):
+    x, w, r, b, initial, _ = operands(1, 2, 1)
+    lengths = np.full(BATCH, STEPS)
+    tanh = layer(rnn, 1, x, w, r, b, lengths, initial, {"f": np.tanh})
+    smooth = layer(rnn, 1, x, w, r, b, lengths, initial, {"f": sigmoid})
+    activations = ["Tanh", "Sigmoid"]
+    y, h = run("RNN", x, w, r, b, None, *initial, outputs=2, hidden_size=HIDDEN, direction="bidirectional", activations=activations)
+    np.testing.assert_allclose(y, np.concatenate([tanh[0][:, :1], smooth[0][:, 1:]], 1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(h, np.concatenate([tanh[1][:1], smooth[1][1:]]), rtol=1e-4, atol=1e-5)
 
 
 ACTIVATIONS = {
@@ -123,9 +149,10 @@ def test_clipped_before_the_activation(run):
     np.testing.assert_allclose(y, np.clip(x, -1.5, 1.5).reshape(9, 1, 1, 1))
 
 
-def test_halves(run):
+@pytest.mark.parametrize("constants", [(), (1, 2, 3)])
+def test_halves(run, constants):
     x, w, r, b, initial, _ = operands(1, 1, 1)
     arrays = [a.astype(np.float16) for a in (x, w, r, b)]
-    y, _ = run("RNN", *arrays, None, initial[0].astype(np.float16), outputs=2, hidden_size=HIDDEN)
+    y, _ = run("RNN", *arrays, None, initial[0].astype(np.float16), outputs=2, constants=constants, hidden_size=HIDDEN)
     lengths = np.full(BATCH, STEPS)
     np.testing.assert_allclose(y, layer(rnn, 1, x, w, r, b, lengths, initial, {"f": np.tanh})[0], atol=5e-3)
