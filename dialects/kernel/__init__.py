@@ -66,6 +66,7 @@ from .language import (
     u32,
     u64,
     unroll,
+    vector,
 )
 from .parse import Inline, Kernel, Parameter, ParameterKind, inline, kernel
 
@@ -137,4 +138,5 @@ __all__ = [
     "u32",
     "u64",
     "unroll",
+    "vector",
 ]

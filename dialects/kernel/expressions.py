@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from xdsl.dialects import arith, memref
+from xdsl.dialects import arith, memref, vector
 from xdsl.dialects.builtin import MemRefType, i64
 from xdsl.ir import Operation, SSAValue
 
@@ -235,17 +235,21 @@ class Expressions(Code):
     def place(self, base: ArrayRef | FlatRef, key: ast.expr) -> tuple[SSAValue, list[SSAValue], ScalarType]:
         """The memref, the indices and the element type of `base[key]`."""
         keys = key.elts if isinstance(key, ast.Tuple) else [key]
-        array, rank = (base.array, 1) if isinstance(base, FlatRef) else (base, len(base.dims))
         things: list[Thing] = []
         for k in keys:
             if isinstance(k, ast.Slice | ast.Starred):
                 self.fail("ITG6003", k, "slices are not in the language", "Loop over the elements.")
             thing = self.expression(k)
             things.extend(self.items(thing) or ([thing] if self.items(thing) is None else []))
+        return self.place_at(base, things, key)
+
+    def place_at(self, base: ArrayRef | FlatRef, things: Sequence[Thing], node: ast.expr) -> tuple[SSAValue, list[SSAValue], ScalarType]:
+        """The same for indices that are compiled already."""
+        array, rank = (base.array, 1) if isinstance(base, FlatRef) else (base, len(base.dims))
         if len(things) != rank:
             hint = "Index every dimension, or use .flat for row-major order."
-            self.fail("ITG6005", key, f"{array} has {rank} dimensions and is indexed with {len(things)}", hint)
-        indices = [self._index(thing, key) for thing in things]
+            self.fail("ITG6005", node, f"{array} has {rank} dimensions and is indexed with {len(things)}", hint)
+        indices = [self._index(thing, node) for thing in things]
         return (array.linear if isinstance(base, FlatRef) else array.memref), indices, array.element
 
     def _index(self, thing: Thing, node: ast.AST) -> SSAValue:
@@ -261,6 +265,9 @@ class Expressions(Code):
         return Value(self._from_word(self.emit(memref.LoadOp.get(ref, indices)), element), element)
 
     def store(self, value: Value, ref: SSAValue, indices: Sequence[SSAValue]) -> None:
+        if value.type.lanes:
+            self.ops.append(vector.StoreOp(value.ssa, ref, indices))
+            return
         self.ops.append(memref.StoreOp.get(self._to_word(value.ssa, value.type), ref, indices))
 
     def local_array(self, element: ScalarType, sizes: Sequence[int], name: str) -> ArrayRef:

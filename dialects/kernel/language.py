@@ -107,6 +107,7 @@ check = Word(
     'check(condition, "ITG5xxx"): the run ends with the error unless the condition holds; the kernel itself goes on. '
     'check(condition, "ITG5xxx", "{} is not below {}", k, n) tells the values.',
 )
+vector = Word("vector", "vector(n, x, i, j): n floats of x from [i, j] on as one value; y[i, j] = v stores all of them, muladd takes them.")
 parallel = Word(
     "parallel",
     "parallel(n, cost): what range(n) counts, in rounds that do not depend on each other and may run on several threads; cost: how many "

@@ -20,7 +20,7 @@ from ..dispatch import UnitsOp
 from .analysis import assignments, binds_names_only, block_local_names, jumps, loop_names, may_break, may_jump
 from .expressions import Expressions, Frame, Loop
 from .parse import Inline, Source, check_signature
-from .types import BOOL, INT
+from .types import BOOL, INT, vector_type
 from .values import ArrayRef, Cell, Const, FlatRef, Group, Scalar, Thing, TypeRef, Value, WordRef
 from .words import WORDS
 
@@ -120,6 +120,8 @@ class Statements(Expressions):
             if cell is not None:
                 self.fail("ITG6005", node, f"{name} is {cell} and cannot change", "Use another name.")
             type = self.value(thing, node).type
+            if type.lanes:
+                self.fail("ITG6005", node, f"{name} is a vector and cannot change", "Keep those that change in an array.")
             cell = self.frame.names[name] = Cell(self.cell(type, name), type)
         value = self.coerce(thing, cell.type, node, f"variable {name}")
         self.ops.append(memref.StoreOp.get(value.ssa, cell.memref, []))
@@ -127,6 +129,8 @@ class Statements(Expressions):
     def _store(self, target: ast.Subscript, thing: Thing, node: ast.stmt) -> None:
         base = self._written(target)
         ref, indices, element = self.place(base, target.slice)
+        if isinstance(thing, Value) and thing.type.lanes:
+            element = vector_type(element, thing.type.lanes)
         self.store(self.coerce(thing, element, node, f"{ast.unparse(target.value)}[..]"), ref, indices)
 
     def _written(self, target: ast.Subscript) -> ArrayRef | FlatRef:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from xdsl.dialects.builtin import AnyFloat, ComplexType, IndexType, IntegerType, Signedness, bf16, f16, f32, f64, i1
+from xdsl.dialects.builtin import AnyFloat, ComplexType, IndexType, IntegerType, Signedness, VectorType, bf16, f16, f32, f64, i1
 from xdsl.ir import Attribute
 
 from ..onnx.types import BY_IR
@@ -20,7 +20,8 @@ Kind = Literal["int", "uint", "float", "bool", "bits"]
 class ScalarType:
     """A type of values.
 
-    ir: its signless IR type; storage: that of array elements; "bits" are elements that a kernel can only move (float8, int4, ..).
+    ir: its signless IR type; storage: that of array elements; "bits" are elements that a kernel can only move (float8, int4, ..), and
+    vectors; lanes: how many elements a vector has, 0 of anything else.
     """
 
     name: str
@@ -28,6 +29,7 @@ class ScalarType:
     width: int
     ir: Attribute
     storage: Attribute
+    lanes: int = 0
 
     @property
     def is_integer(self) -> bool:
@@ -49,6 +51,11 @@ class ScalarType:
     @property
     def integer_ir(self) -> IntegerType | IndexType:
         assert isinstance(self.ir, IntegerType | IndexType)
+        return self.ir
+
+    @property
+    def vector_ir(self) -> VectorType:
+        assert isinstance(self.ir, VectorType)
         return self.ir
 
     @property
@@ -83,6 +90,12 @@ _ELEMENTS = {
     **{t.storage: t for t in TYPES.values() if t.kind != "uint"},
     **{IntegerType(t.width, Signedness.UNSIGNED): t for t in TYPES.values() if t.kind == "uint"},
 }
+
+
+def vector_type(element: ScalarType, lanes: int) -> ScalarType:
+    """So many floats of a type as one value."""
+    ir = VectorType(element.ir, [lanes])
+    return ScalarType(f"{element.name}x{lanes}", "bits", element.width * lanes, ir, ir, lanes)
 
 
 def element_type(ir: Attribute) -> ScalarType | None:

@@ -8,17 +8,18 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from xdsl.dialects import arith, math
+from xdsl.dialects import arith, math, vector
 from xdsl.dialects.utils.fast_math import FastMathFlag
 from xdsl.ir import Operation, SSAValue
 
 from ..dispatch import MAX_VALUES, AssertOp
 from .expressions import Expressions
-from .types import BOOL, INT, ScalarType
-from .values import ArrayRef, Const, Thing, TypeRef, Value
+from .types import BOOL, INT, ScalarType, vector_type
+from .values import ArrayRef, Const, FlatRef, Thing, TypeRef, Value
 
 Word: TypeAlias = Callable[[Expressions, ast.Call, Sequence[Thing]], Thing]
 _CONTRACT = arith.FastMathFlagsAttr([FastMathFlag.ALLOW_CONTRACT])
+_LANES = 64  # of a vector
 _STACK_BYTES = 65536  # of one local array: threads of a pool have small stacks
 
 
@@ -46,11 +47,37 @@ def _floats(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> li
     return values
 
 
+def _vector(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> Thing:
+    count, base, *at = (*arguments, Const(None), Const(None))[: max(2, len(arguments))]
+    if not isinstance(base, ArrayRef | FlatRef):
+        code.fail("ITG6007", node, "vector takes a number of elements, an array and where they begin", "As in vector(16, x, i, j).")
+    if not isinstance(count, Const) or type(count.value) is not int or not 1 <= count.value <= _LANES:
+        code.fail("ITG6008", node, f"{count} is no number of elements known while compiling, from 1 to {_LANES}")
+    ref, indices, element = code.place_at(base, at, node)
+    if not element.is_float:
+        code.fail("ITG6005", node, f"vectors are of floats, not of {element.name}")
+    wide = vector_type(element, count.value)
+    return Value(code.emit(vector.LoadOp(ref, indices, wide.vector_ir)), wide)
+
+
 def _muladd(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> Thing:
     _expect(code, node, arguments, 3)
+    wide = next((a.type for a in arguments if isinstance(a, Value) and a.type.lanes), None)
+    if wide is not None:
+        return Value(code.emit(vector.FMAOp(*(_spread(code, node, a, wide) for a in arguments))), wide)
     a, b, c = _floats(code, node, arguments)
     product = code.emit(arith.MulfOp(a.ssa, b.ssa, flags=_CONTRACT))
     return Value(code.emit(arith.AddfOp(product, c.ssa, flags=_CONTRACT)), a.type)
+
+
+def _spread(code: Expressions, node: ast.Call, argument: Thing, wide: ScalarType) -> SSAValue:
+    """A vector of a type, or a float of its elements' type in every lane."""
+    value = code.value(argument, node)
+    if value.type == wide:
+        return value.ssa
+    if not value.type.is_float or vector_type(value.type, wide.lanes) != wide:
+        code.fail("ITG6005", node, f"{_name(node)} on {wide.name} and {value.type.name}", "Convert the latter first.")
+    return code.emit(vector.BroadcastOp(value.ssa, wide.vector_ir))
 
 
 def _fold(code: Expressions, node: ast.Call, fold: Callable[..., Any], arguments: Sequence[Thing]) -> Const:
@@ -129,7 +156,7 @@ def _cast(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> Thin
 def _bitcast(code: Expressions, node: ast.Call, arguments: Sequence[Thing]) -> Thing:
     _expect(code, node, arguments, 2)
     value, to = code.value(arguments[0], node), type_of(code, node, arguments[1])
-    if value.type.width != to.width or BOOL in (value.type, to):
+    if value.type.width != to.width or value.type.lanes or BOOL in (value.type, to):
         code.fail("ITG6005", node, f"bitcast from {value.type.name} to {to.name}", "Both must be numbers of the same width.")
     return code.bitcast(value, to)
 
@@ -263,6 +290,7 @@ WORDS: dict[str, Word] = {
     "cast": _cast,
     "bitcast": _bitcast,
     "muladd": _muladd,
+    "vector": _vector,
     "lowest": _limit(True),
     "highest": _limit(False),
     "isfloat": _kind("is_float"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dialects.kernel import Array, Out, cast, inline, kernel, local, muladd, parallel, unroll
+from ...dialects.kernel import Array, Out, cast, inline, kernel, local, muladd, parallel, unroll, vector
 from ...dialects.kernel.cells import activated, clipped, functions_of, length_of
 from ...dialects.onnx import rnn as ops
 from ...dialects.onnx.dims import Shape, ceildiv
@@ -25,7 +25,7 @@ COST = 20
 """Picoseconds that a weight takes for each sequence, and again to come from L2, once for all sequences of a unit."""
 
 VECTORS = 4
-"""A panel of recurrent weights is so many vectors wide: with one sequence, their sums hide the latency of adding."""
+"""A panel of recurrent weights is so many vectors wide: where there is one sequence, their sums hide the latency of adding."""
 
 MOST_ROWS = 4
 """Sequences that share a unit: with two, reading weights from L2 and using them takes equally long, with four the latter is what counts."""
@@ -56,16 +56,16 @@ def input_of(xw, s, n, g, batch_first):
 
 
 @inline
-def add_recurrent(gates, state, rt, d, n, end, rows, width, backwards):
+def add_recurrent(gates, state, rt, d, n, end, rows, width, lanes, backwards):
     """Adds state times rt (D, P, H, W) to the gates (D, N, P*W) of sequences n .. end - 1, which are `rows` or fewer."""
     if rows == 1 or n + 1 == end:
-        add_panels(gates, state, rt, d, n, end, 1, width, backwards)
+        add_panels(gates, state, rt, d, n, end, 1, width, lanes, backwards)
     else:
-        add_panels(gates, state, rt, d, n, end, rows, width, backwards)
+        add_panels(gates, state, rt, d, n, end, rows, width, lanes, backwards)
 
 
 @inline
-def add_panels(gates, state, rt, d, n, end, rows, width, backwards):
+def add_panels(gates, state, rt, d, n, end, rows, width, lanes, backwards):
     """The same, always for `rows` sequences: the last one several times where there are fewer. The sums of a panel stay in registers.
 
     Going through the panels backwards in every other step finds those used last in the cache, where it does not hold them all.
@@ -74,15 +74,16 @@ def add_panels(gates, state, rt, d, n, end, rows, width, backwards):
     for q in range(rt.shape[1]):
         p = rt.shape[1] - 1 - q if backwards else q
         for r in unroll(rows):
-            for w in range(width):
-                sums[r, w] = gates[d, min(n + r, end - 1), p * width + w]
+            for w in unroll(0, width, lanes):
+                sums[r, w] = vector(lanes, gates, d, min(n + r, end - 1), p * width + w)
         for k in range(rt.shape[2]):
-            for r in unroll(rows):
-                for w in range(width):
-                    sums[r, w] = muladd(state[d, min(n + r, end - 1), k], rt[d, p, k, w], sums[r, w])
+            for w in unroll(0, width, lanes):
+                weights = vector(lanes, rt, d, p, k, w)
+                for r in unroll(rows):
+                    sums[r, w] = muladd(state[d, min(n + r, end - 1), k], weights, vector(lanes, sums, r, w))
         for r in unroll(rows):
-            for w in range(width):
-                gates[d, min(n + r, end - 1), p * width + w] = sums[r, w]
+            for w in unroll(0, width, lanes):
+                gates[d, min(n + r, end - 1), p * width + w] = vector(lanes, sums, r, w)
 
 
 @inline
@@ -146,6 +147,7 @@ def rnn(
     batch_first: bool,
     rows: int,
     width: int,
+    lanes: int,
 ):
     """h = f(xw + h r). xw (S, N, D*H), rt (D, P, H, W), h (D, N, H), gates (D, N, P*W)."""
     size, steps, groups = h.shape[2], steps_of(xw, batch_first), (h.shape[1] + rows - 1) // rows
@@ -159,7 +161,7 @@ def rnn(
                 length = length_of(lengths, m, steps)
                 if t < length:
                     take_input(gates, xw, length - 1 - t if reverse[d] == 1 else t, d, m, d * size, size, batch_first)
-            add_recurrent(gates, h, rt, d, n, end, rows, width, t % 2 == 1)
+            add_recurrent(gates, h, rt, d, n, end, rows, width, lanes, t % 2 == 1)
             for m in range(n, end):
                 length = length_of(lengths, m, steps)
                 if t < length:
@@ -190,6 +192,7 @@ def gru(
     linear_before_reset: bool,
     rows: int,
     width: int,
+    lanes: int,
 ):
     """Gates z, r, h of H units each in xw (S, N, D*3*H); z and r in rt (D, P, H, W) and gates (D, N, P*W), h in `last` and `fresh` alike.
 
@@ -213,17 +216,17 @@ def gru(
                             fresh[d, m, k] = rb[d, k]
                     else:
                         take_input(fresh, xw, s, d, m, d * 3 * size + 2 * size, size, batch_first)
-            add_recurrent(gates, h, rt, d, n, end, rows, width, t % 2 == 1)
+            add_recurrent(gates, h, rt, d, n, end, rows, width, lanes, t % 2 == 1)
             for m in range(n, end):
                 for k in range(2 * size):
                     gates[d, m, k] = applied(clipped(gates[d, m, k], clip), functions, 0, d)
             if linear_before_reset:
-                add_recurrent(fresh, h, last, d, n, end, rows, width, t % 2 == 1)
+                add_recurrent(fresh, h, last, d, n, end, rows, width, lanes, t % 2 == 1)
             else:
                 for m in range(n, end):
                     for k in range(size):
                         scaled[d, m, k] = gates[d, m, size + k] * h[d, m, k]
-                add_recurrent(fresh, scaled, last, d, n, end, rows, width, t % 2 == 1)
+                add_recurrent(fresh, scaled, last, d, n, end, rows, width, lanes, t % 2 == 1)
             for m in range(n, end):
                 length = length_of(lengths, m, steps)
                 if t < length:
@@ -258,6 +261,7 @@ def lstm(
     input_forget: bool,
     rows: int,
     width: int,
+    lanes: int,
 ):
     """Gates i, o, f, c of H units each in xw (S, N, D*4*H), rt (D, P, H, W) and gates (D, N, P*W); peepholes (D, 3*H) of i, o, f."""
     size, steps, groups = h.shape[2], steps_of(xw, batch_first), (h.shape[1] + rows - 1) // rows
@@ -273,7 +277,7 @@ def lstm(
                 if t < length:
                     s = length - 1 - t if reverse[d] == 1 else t
                     take_input(gates, xw, s, d, m, d * 4 * size, 4 * size, batch_first)
-            add_recurrent(gates, h, rt, d, n, end, rows, width, t % 2 == 1)
+            add_recurrent(gates, h, rt, d, n, end, rows, width, lanes, t % 2 == 1)
             for m in range(n, end):
                 length = length_of(lengths, m, steps)
                 if t < length:
@@ -412,7 +416,7 @@ def _panels(b: Lowering, r: Tensor, found: ops.Recurrence, type: ElementType, fi
     """Gates first .. last - 1 of r (D, G*H, H) in panels (D, P, H, W) of `type`, W columns of the transposed matrix each, then zeros;
     made at compile time where r is a weight."""
     columns = found.hidden * (last - first)
-    lanes = b.target.lanes(type.numpy.itemsize * 8) if b.target is not None else 64 // type.numpy.itemsize
+    lanes = _lanes(b, type)
     width = VECTORS * lanes
     while width > lanes and isinstance(columns, int) and columns <= width // 2:
         width //= 2
@@ -441,6 +445,10 @@ def _outputs(b: Lowering, op: ops.RecurrentOp, type: ElementType) -> dict[str, t
     return {"y": (y, type), "h": ((found.directions, found.batch, found.hidden), type)}
 
 
+def _lanes(b: Lowering, type: ElementType) -> int:
+    return (b.target.vector_bytes if b.target is not None else 64) // type.numpy.itemsize
+
+
 def _gates(found: ops.Recurrence, panels: Tensor) -> Shape:
     """The shape of the gates that are computed with panels of weights."""
     _, count, _, width = panels.shape
@@ -449,13 +457,16 @@ def _gates(found: ops.Recurrence, panels: Tensor) -> Shape:
 
 def _attributes(b: Lowering, op: ops.RecurrentOp, found: ops.Recurrence, panels: Tensor) -> dict[str, Any]:
     directions = {"forward": (0,), "reverse": (1,), "bidirectional": (0, 1)}
+    width = panels.shape[3]
+    assert isinstance(width, int)
     return {
         "functions": _functions(op, found.directions),
         "reverse": directions[op.attr("direction")],
         "clip": op.attr("clip") or 0.0,
         "batch_first": bool(op.attr("layout")),
         "rows": _rows(b, found),
-        "width": panels.shape[3],
+        "width": width,
+        "lanes": min(width, _lanes(b, panels.type)),
     }
 
 
@@ -467,10 +478,10 @@ def _rows(b: Lowering, found: ops.Recurrence) -> int:
         rows //= 2
     if not isinstance(found.batch, int):
         return rows
-    groups = max(1, ceildiv(found.batch, rows))
+    groups = max(1, -(-found.batch // rows))
     if groups * found.directions == 1 and found.batch >= 4:
         groups = 2
-    return max(1, ceildiv(found.batch, groups))
+    return max(1, -(-found.batch // groups))
 
 
 def _functions(op: ops.RecurrentOp, directions: int) -> tuple[tuple[tuple[str, float, float], ...], ...]:

@@ -19,9 +19,11 @@ from intaglio.dialects.kernel import (
     instantiate,
     kernel,
     local,
+    muladd,
     parallel,
     sqrt,
     unroll,
+    vector,
 )
 from intaglio.dialects.onnx.types import BY_NAME
 from intaglio.errors import IntaglioError
@@ -140,6 +142,57 @@ def no_cost(x: Array, n: Array, y: Out):
 def told_by_data(x: Array, n: Array, y: Out):
     for i in parallel(n[0], 10):
         y[i] = 0
+
+
+@fault("ITG6005", "y[0] = v + v", "+ is not defined on f32x4")
+def sum_of_vectors(x: Array, n: Array, y: Out):
+    v = vector(4, x, 0)
+    y[0] = v + v
+
+
+@fault("ITG6005", "v = vector(4, x, 0)", "v is a vector and cannot change")
+def vector_changes(x: Array, n: Array, y: Out):
+    v = vector(4, x, 0)
+    if n[0] > 0:
+        v = vector(4, x, 4)
+    y[0] = v
+
+
+@fault("ITG6005", "y[0] = muladd(n[0], v, v)", "muladd on f32x4 and i32")
+def mixed_lanes(x: Array, n: Array, y: Out):
+    v = vector(4, x, 0)
+    y[0] = muladd(n[0], v, v)
+
+
+@fault("ITG6005", "y[0] = muladd(1.0, v, v)", "the type of 1.0 is open")
+def open_lanes(x: Array, n: Array, y: Out):
+    v = vector(4, x, 0)
+    y[0] = muladd(1.0, v, v)
+
+
+@fault("ITG6005", "y[0] = f32(vector(4, x, 0))", "f32x4 does not convert to f32")
+def narrowed(x: Array, n: Array, y: Out):
+    y[0] = f32(vector(4, x, 0))
+
+
+@fault("ITG6005", "y[0] = vector(4, n, 0)", "vectors are of floats")
+def whole_vector(x: Array, n: Array, y: Out):
+    y[0] = vector(4, n, 0)
+
+
+@fault("ITG6005", "y[0] = vector(4, x)", "indexed with 0")
+def vector_from_nowhere(x: Array, n: Array, y: Out):
+    y[0] = vector(4, x)
+
+
+@fault("ITG6007", "y[0] = vector(4)", "vector takes")
+def vector_of_nothing(x: Array, n: Array, y: Out):
+    y[0] = vector(4)
+
+
+@fault("ITG6008", "y[0] = vector(n[0], x, 0)", "no number of elements")
+def dynamic_vector(x: Array, n: Array, y: Out):
+    y[0] = vector(n[0], x, 0)
 
 
 @fault("ITG6003", "x[0] + 1", "does nothing")

@@ -24,6 +24,7 @@ from intaglio.dialects.kernel import (
     parallel,
     tanh,
     unroll,
+    vector,
 )
 from intaglio.passes.codegen.lower_executables import take_units
 
@@ -95,6 +96,29 @@ def test_checked_rounds_run_in_one_piece(compile_for):
     x = np.zeros((14, 9), np.float32)
     units = take_units(compile_for(checked_sums, {"x": x, "y": x[0]}))
     assert units is not None and units.cost == 0
+
+
+@kernel
+def vector_rows(x: Array, w: Array, y: Out, lanes: int):
+    """y (M, N) of x (M, K) and w (K, N), N columns being a number of vectors."""
+    sums = local(y, 2, lanes)
+    for i in range(x.shape[0]):
+        for c in range(0, y.shape[1], 2 * lanes):
+            for v in unroll(2):
+                sums[v, 0] = vector(lanes, y, i, c + v * lanes)
+            for k in range(w.shape[0]):
+                for v in unroll(2):
+                    weights = vector(lanes, w.flat, k * w.shape[1] + c + v * lanes)
+                    sums[v, 0] = muladd(x[i, k], weights, vector(lanes, sums, v, 0))
+            for v in unroll(2):
+                y[i, c + v * lanes] = vector(lanes, sums, v, 0)
+
+
+@pytest.mark.parametrize(("lanes", "dtype"), [(1, np.float32), (4, np.float64), (16, np.float32), (3, np.float32)])
+def test_vectors(run, rng, lanes, dtype):
+    x, w, y = rng.random((3, 5)).astype(dtype), rng.random((5, 4 * lanes)).astype(dtype), np.ones((3, 4 * lanes), dtype)
+    run(vector_rows, x=x, w=w, y=y, lanes=lanes)
+    np.testing.assert_allclose(y, 1 + x @ w, rtol=1e-6)
 
 
 @kernel
