@@ -77,9 +77,9 @@ class Attention(Contraction):
 
         cost = times((each, ()), factors(self.keys))
         if self.raw is None:
-            parallel_rows(k, [*self.shape[:count], tiles], cost, body)
+            parallel_rows(k, [*self.shape[:count], tiles], cost, body, tiles=True)
         else:
-            parallel_rows(k, [*self.shape[:count], k.ceildiv(tiles, PART)], times(cost, (PART, ())), part)
+            parallel_rows(k, [*self.shape[:count], k.ceildiv(tiles, PART)], times(cost, (PART, ())), part, tiles=True)
 
     def _read(self, operand: int, buffer: Buffer, own: list[AffineExpr]) -> View:
         """An operand over (batch.., four loops of its own), of which `own` are its row and its column."""

@@ -153,7 +153,7 @@ class Contraction:
         tiles, rows_of_tile = self._row_tile_count(m)
         stretch = self._stretch(tiles, rows_of_tile)
         rounds = [-(-tiles // stretch), panels, stretch] if stretch and isinstance(tiles, int) else [panels, tiles]
-        parallel_rows(k, [*batch, *rounds], self._tile_cost(rows_of_tile, [reduce_blocks]), body)
+        parallel_rows(k, [*batch, *rounds], self._tile_cost(rows_of_tile, [reduce_blocks]), body, tiles=True)
 
     def _stretch(self, tiles: Size, rows: int) -> int:
         """How many register tiles go by all panels before the next ones do, 0 for all of them: see STRETCH."""
@@ -307,7 +307,7 @@ class Contraction:
                 k.if_(inner, lambda: panel(n, p, lower, upper, self.vectors), lambda: panel(n, whole, lower, upper, left))
 
         cost = times(self._tile_cost(plane.pixels, [channel_blocks, taps_h, taps_w]), plane.inner)
-        parallel_rows(k, [batch, panels, plane.outer], cost, body)
+        parallel_rows(k, [batch, panels, plane.outer], cost, body, tiles=True)
 
     def _plane_is_a_row(self, views: Sequence[tuple[View, int, int]], width: Size) -> bool:
         """Whether every view's plane (axes y, x) is contiguous or constant, so that tiles may run across row ends."""

@@ -48,7 +48,7 @@ class Depthwise(Contraction):
             k.loop(middle.start, middle.stop, columns, lambda x: self._tile(columns, at, x, taps))
 
         pixel = FMA * self.taps_y * self.taps_x + body_cost(self.op.epilogue.block)
-        parallel(k, [batch, blocks, height], (width * self.parts * pixel, ()), row)
+        parallel(k, [batch, blocks, height], (width * self.parts * pixel, ()), row, tiles=True)
 
     def _input_view(self) -> View:
         """The input over (n, block, y, x, x of the tile, lane)."""

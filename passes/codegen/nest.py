@@ -85,13 +85,13 @@ class Nest:
             for one in passes:
                 self._pass(one, members, indices)
 
-        costs = [self._cost(m) for m in members.values()]
+        costs = [self._cost(m, vector=self.width > 1) for m in members.values()]
         dynamic = max((c[1] for c in costs), key=len)
         parallel(k, self.extents[: self.outer], (sum(c[0] for c in costs), dynamic), row, max(1, self.width))
 
-    def _cost(self, m: Member) -> Factors:
+    def _cost(self, m: Member, *, vector: bool) -> Factors:
         """Picoseconds of a member in one round of the outer loops."""
-        total: Factors = (element_cost(m.op), ())
+        total: Factors = (element_cost(m.op, vector=vector), ())
         for n in m.loops[self.outer :]:
             total = times(total, factors(self.extents[n]))
         return total
@@ -267,9 +267,9 @@ class _Single:
             self.nest.outer = len(m.space.outer)
             parallel(self.k, self.nest.extents, self._cost(), lambda i: self.nest.element(m, i, {}, {}))
 
-    def _cost(self) -> Factors:
+    def _cost(self, *, vector: bool = False) -> Factors:
         """Picoseconds of one round of the parallel loops."""
-        total: Factors = (element_cost(self.m.op), ())
+        total: Factors = (element_cost(self.m.op, vector=vector), ())
         for e in self.m.space.inner:
             total = times(total, factors(e))
         return total
@@ -364,7 +364,7 @@ class _Single:
                 k.emit(vector.StoreOp(broadcast(k, results[n], lanes), view.memref, indices))
 
         self.nest.outer = len(m.space.outer)
-        parallel(k, m.space.outer, self._cost(), at, lanes)
+        parallel(k, m.space.outer, self._cost(vector=True), at, lanes)
 
     def _emit_vector(self, lanes: int) -> None:
         m, k, nest = self.m, self.k, self.nest
@@ -379,7 +379,7 @@ class _Single:
                 at = [*outer, *([k.const(0)] * len(m.space.inner))]
                 k.emit(vector.StoreOp(final[n], view.memref, at))
 
-        parallel(k, m.space.outer, self._cost(), lane, lanes)
+        parallel(k, m.space.outer, self._cost(vector=True), lane, lanes)
 
     def _vector_element(self, indices: list[SSAValue], carried: list[SSAValue], lanes: int, last: int) -> list[SSAValue]:
         m, k = self.m, self.k

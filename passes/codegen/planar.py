@@ -105,7 +105,7 @@ class Planar(Contraction):
         extents = [batch, groups, tiles, *covered] if filters_outside else [batch, groups, *covered, tiles]
         vectors = pixels.down * pixels.across
         cost = (FMA * rows + FETCH) * vectors * self.depth * math.prod(taps)
-        parallel(k, extents, (cost, ()), body)
+        parallel(k, extents, (cost, ()), body, tiles=True)
 
     # -- views
 

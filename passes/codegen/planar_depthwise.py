@@ -85,7 +85,7 @@ class PlanarDepthwise(Contraction):
                 k.loop(lines.inside.start, lines.inside.stop, lines.inside.step, row)
 
         pixel = FMA * self.taps[0] * self.taps[1] + body_cost(self.op.epilogue.block)
-        parallel(k, [batch, channels], (self.height * -(-self.width // lanes) * pixel, ()), channel)
+        parallel(k, [batch, channels], (self.height * -(-self.width // lanes) * pixel, ()), channel, tiles=True)
 
     def _input_view(self) -> View:
         """The input over (n, channel, y, x, y and x of the tile)."""

@@ -36,12 +36,15 @@ MEMORY, ARITHMETIC, DIVISION, FUNCTION, LOOKUP = 150, 30, 150, 600, 1000
 """Picoseconds an element takes: to be read or written, for an operation on it, a division, a function such as exp, a read at an index.
 From whole models on one core with AVX-512; what matters is which kernels take over 20 microseconds."""
 
+VECTOR = 500
+"""Picoseconds a vector takes to be read or written, most often from a cache; the others take a vector as long as an element."""
+
 Indices = list[SSAValue]
 
 
-def element_cost(op: linalg.GenericOp) -> int:
-    """Picoseconds that one element of a generic takes, roughly."""
-    return MEMORY * len(op.operands) + body_cost(op.body.block)
+def element_cost(op: linalg.GenericOp, *, vector: bool = False) -> int:
+    """Picoseconds that one element of a generic takes, roughly, or a vector of them."""
+    return (VECTOR if vector else MEMORY) * len(op.operands) + body_cost(op.body.block)
 
 
 def body_cost(block: Block) -> int:
@@ -59,10 +62,19 @@ def _cost(name: str) -> int:
     return DIVISION if name.startswith(("arith.div", "arith.rem")) else ARITHMETIC
 
 
-def parallel(k: KernelBuilder, extents: Sequence[Size], cost: Factors, body: Callable[[Indices], object], step: int = 1) -> None:
+def parallel(
+    k: KernelBuilder,
+    extents: Sequence[Size],
+    cost: Factors,
+    body: Callable[[Indices], object],
+    step: int = 1,
+    *,
+    tiles: bool = False,
+) -> None:
     """Loops over `extents`, the last in steps of `step`, whose rounds do not depend on each other; `body(indices)` is one.
 
-    cost: picoseconds of one. No kernel has more than one such nest.
+    cost: picoseconds of one. tiles: rounds are made of vectors or have loops inside, so that LLVM makes no vectors of the last loop.
+    No kernel has more than one such nest.
     """
     if not extents:
         body([])
@@ -74,17 +86,23 @@ def parallel(k: KernelBuilder, extents: Sequence[Size], cost: Factors, body: Cal
 
         k.loop(lower, upper, step, one)
 
-    parallel_rows(k, extents, cost, row, step)
+    parallel_rows(k, extents, cost, row, step, tiles=tiles)
 
 
 def parallel_rows(
-    k: KernelBuilder, extents: Sequence[Size], cost: Factors, body: Callable[[Indices, Size, Size], None], step: int = 1
+    k: KernelBuilder,
+    extents: Sequence[Size],
+    cost: Factors,
+    body: Callable[[Indices, Size, Size], None],
+    step: int = 1,
+    *,
+    tiles: bool = False,
 ) -> None:
     """The same, the last loop being left to the body, which gets its bounds: `body(outer indices, lower, upper)`.
 
     The lower bound is a multiple of `step`, and so is the upper one unless it is the end.
     """
-    cut, chunk = _cuts(k, extents, cost, step)
+    cut, chunk = _cuts(k, extents, cost, step, tiles)
     last = len(extents) - 1
 
     def level(n: int, outer: Indices, lower: Size, upper: Size) -> None:
@@ -124,7 +142,7 @@ def parallel_rows(
     level(0, [], k.begin, k.end)
 
 
-def _cuts(k: KernelBuilder, extents: Sequence[Size], cost: Factors, step: int) -> tuple[int, int]:
+def _cuts(k: KernelBuilder, extents: Sequence[Size], cost: Factors, step: int, tiles: bool) -> tuple[int, int]:
     """(how many loops are cut, elements of the last of them in a unit); no loop is cut where that is not worth it."""
     known = [e for e in extents if isinstance(e, int)]
     total = cost[0]
@@ -142,7 +160,7 @@ def _cuts(k: KernelBuilder, extents: Sequence[Size], cost: Factors, step: int) -
     if cut < len(extents):
         return 0, 1
     chunk = 1 if cost[1] else -(-CHUNK // max(1, cost[0]))
-    if step == 1 and cost[0] <= LONG and not cost[1]:
+    if step == 1 and cost[0] <= LONG and not cost[1] and not tiles:
         chunk = -(-chunk // ALIGNED) * ALIGNED
     innermost = extents[-1]
     if isinstance(innermost, int) and innermost <= chunk * step:

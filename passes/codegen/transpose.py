@@ -92,7 +92,7 @@ class Transpose:
             places[self.last] = j if across % side == 0 else k.index(k.minimum(j, across - side))
             self._tile([places[n] for n in range(self.last + 1)])
 
-        parallel(k, [*(self.extents[n] for n in others), -(-length // strip)], cost, tiles)
+        parallel(k, [*(self.extents[n] for n in others), -(-length // strip)], cost, tiles, tiles=True)
 
     def _tile(self, corner: list[SSAValue]) -> None:
         k, block = self.k, self.op.body.block

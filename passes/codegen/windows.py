@@ -162,8 +162,8 @@ class Windows:
             self._tile(row, k.index(x), covered)
 
         inner = math.prod(cast("tuple[int, ...]", self.m.space.inner))
-        cost = element_cost(self.m.op) * inner + sum(element_cost(m.op) for m in self.followers)
-        parallel(k, [*self.outer[:-1], tiles], (cost * -(-covered // lanes), ()), tile)
+        cost = element_cost(self.m.op, vector=True) * inner + sum(element_cost(m.op, vector=True) for m in self.followers)
+        parallel(k, [*self.outer[:-1], tiles], (cost * -(-covered // lanes), ()), tile, tiles=True)
 
     def _line_view(self, n: int) -> View:
         """An input over its loops and an offset in elements."""

@@ -86,7 +86,7 @@ class Winograd(Contraction):
 
         products = self.size**2 * self.tiles * self.blocks_in * self.block * self.vectors
         cost = times((products * of_blocks * of_panels * FMA, ()), factors(images))
-        parallel_rows(k, [-(-blocks // of_blocks), -(-panels // of_panels)], cost, units)
+        parallel_rows(k, [-(-blocks // of_blocks), -(-panels // of_panels)], cost, units, tiles=True)
 
     def _scratch_view(self, buffer: Buffer) -> View:
         """(unit, place in the transformed plane, block of channels, tile, channel, step in tile, step in channel)."""
