@@ -367,6 +367,8 @@ class ContractOp(IRDLOperation):
     applied), rhs [K/w, (m+2)^2, C/c, c, w] (weights transformed), result as of a convolution. `scratch` are two more results, which
     nobody reads: for each unit of work, rows of c values for the transformed inputs of a block of tiles and their products with a panel.
     kind "depthwise": lhs [n, C/16, H, W, 16] (padding not applied), rhs [C/16, kh, kw, 16], result [n, C/16, OH, OW, 16].
+    kinds "max_pool" and "sum_pool": the largest and the sum of what lies under each window, lhs and result as of kind "depthwise", rhs
+    [1, kh, kw, 1], of which only the shape counts.
     kind "planar": a convolution of k axes in G groups on ONNX's layout: lhs [n, C, s1, D1, .., sk, Dk] (padding applied, position p of
     axis i at phase p mod si, place p div si), rhs [G, T, t1, .., tk, C/G, r] (T tiles of r filters cover those of a group, the last tile
     overlaps the one before), result [n, M, O1, .., Ok].
@@ -379,7 +381,8 @@ class ContractOp(IRDLOperation):
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
     as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
     window: of kind "conv" strides, dilations and how many channels of lhs count [sh, sw, dh, dw, C]; of kind "winograd" [m, tiles in a
-    block, padding above, padding on the left]; of both depthwise kinds strides, dilations and the padding [top, left]; of kind "planar"
+    block, padding above, padding on the left]; of both depthwise kinds and of pools strides, dilations and the padding [top,
+    left]; of kind "planar"
     strides and dilations of all axes; of kind "attention" [0] where rows without any score but minus infinity give NaN, [1] where zeros,
     [2] where rows of NaN give zeros, too.
     place: of a matmul or of attention, where elements lie in the result, a map from (batch.., m, column's block, place in the block), the
@@ -390,7 +393,7 @@ class ContractOp(IRDLOperation):
     """
 
     name = "dispatch.contract"
-    KINDS: ClassVar = ("matmul", "conv", "winograd", "depthwise", "planar", "planar_depthwise", "attention")
+    KINDS: ClassVar = ("matmul", "conv", "winograd", "depthwise", "max_pool", "sum_pool", "planar", "planar_depthwise", "attention")
     kind = prop_def(StringAttr)
     window = prop_def(DenseArrayBase[I64])
     batch = prop_def(IntegerAttr)

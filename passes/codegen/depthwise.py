@@ -37,7 +37,7 @@ class Depthwise(Contraction):
         self.input = self._input_view()
         self.filters = k.view(self.rhs, AffineMap.identity(4), range(4), self.rhs.dims)
         self.results = self._result_views(5, [3, 4])
-        columns = best_rows(width, max(1, self.tiling.rows // self.parts))
+        columns = best_rows(width, self._most_columns())
 
         def row(at: list[SSAValue]) -> None:
             taps = self._rows_on_image(at[2])
@@ -45,10 +45,15 @@ class Depthwise(Contraction):
             tiles = dict.fromkeys([*range(0, width - columns + 1, columns), width - columns])
             for x in (x for x in tiles if x not in middle):
                 self._tile(columns, at, x, taps)
-            k.loop(middle.start, middle.stop, columns, lambda x: self._tile(columns, at, x, taps))
+            if middle:
+                k.loop(middle.start, middle.stop, columns, lambda x: self._tile(columns, at, x, taps))
 
         pixel = FMA * self.taps_y * self.taps_x + body_cost(self.op.epilogue.block)
         parallel(k, [batch, blocks, height], (width * self.parts * pixel, ()), row, tiles=True)
+
+    def _most_columns(self) -> int:
+        """Pixels of a register tile, at most."""
+        return max(1, self.tiling.rows // self.parts)
 
     def _input_view(self) -> View:
         """The input over (n, block, y, x, x of the tile, lane)."""
@@ -96,8 +101,7 @@ class Depthwise(Contraction):
                     offset = k.const(part * lanes)
                     weight = k.emit(vector.LoadOp(self.filters.memref, [block, t, k.const(tap), offset], widen(self.accumulator, lanes)))
                     for i in valid:
-                        place = i * self.stride_x + tap * self.dilation_x
-                        where = [n, block, line, *self._column(start, place), offset]
+                        where = [n, block, line, *self._column(start, self._place(i, tap)), offset]
                         pixel = k.emit(vector.LoadOp(self.input.memref, where, widen(self.accumulator, lanes)))
                         at = i * self.parts + part
                         sums[at] = k.emit(vector.FMAOp(pixel, weight, sums[at]))
@@ -108,6 +112,10 @@ class Depthwise(Contraction):
             for part in range(self.parts):
                 where = [n, block, y, k.index(x), k.const(0), k.const(i), k.const(part * lanes)]
                 self._finish(found[i * self.parts + part], self.results, where, None)
+
+    def _place(self, i: int, tap: int) -> int:
+        """How far a tap of a tile's pixel lies behind the first of the first one."""
+        return i * self.stride_x + tap * self.dilation_x
 
     def _start(self, x: SSAValue | int) -> Size:
         """Where on the image the first tap of pixel x lies, which may be before its begin."""

@@ -24,6 +24,7 @@ from .kernel import Buffer, KernelBuilder, Units, flat_type
 from .nest import Nest
 from .planar import Planar
 from .planar_depthwise import PlanarDepthwise
+from .pool import Pool
 from .winograd import Winograd
 
 DEFAULT_LANES = 16
@@ -32,6 +33,8 @@ DEFAULT_ROWS = 14
 STRATEGIES: dict[str, type[Contraction]] = {
     "winograd": Winograd,
     "depthwise": Depthwise,
+    "max_pool": Pool,
+    "sum_pool": Pool,
     "planar": Planar,
     "attention": Attention,
     "planar_depthwise": PlanarDepthwise,

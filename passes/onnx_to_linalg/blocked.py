@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from xdsl.dialects.builtin import IntegerAttr, i64
 
 from ...dialects import blocked, dispatch
-from ...dialects.onnx.dims import Shape
+from ...dialects.onnx.dims import Dim, Shape
 from ..scalar import FLOAT, INDEX
 from .builder import Lowering, Tensor
 from .contraction import panel_width, weight_id
@@ -20,7 +19,7 @@ from .winograd import winograd
 
 BLOCK = blocked.BLOCK
 MOST_TAPS = 16
-"""Taps of a depthwise filter's row that its strategy unrolls."""
+"""Taps of a row of a depthwise filter, or of a window, that their strategies unroll."""
 
 
 @lower(blocked.PackOp)
@@ -77,13 +76,14 @@ def _dense(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor, scale: Tensor 
     panels = packed = _packed_weights(b, w, block, width)
     if scale is not None:
         panels = b.compute(packed.shape, FLOAT, lambda *i: packed[i] * scale[0, i[1], 0, 0, i[4]], doc="scale filters")
-    return _contracted(b, "conv", x, panels, shape, (*op.attr("strides"), *op.attr("dilations"), int(w.shape[1])), w)  # type: ignore[arg-type]
+    return _contracted(b, "conv", x, panels, shape, (*op.attr("strides"), *op.attr("dilations"), int(w.shape[1])), w.size)  # type: ignore[arg-type]
 
 
-def _contracted(b: Lowering, kind: str, x: Tensor, filters: Tensor, shape: Shape, window: Sequence[int], w: Tensor) -> Tensor:
-    """The contraction of x and packed filters, which w is in ONNX's layout."""
+def _contracted(b: Lowering, kind: str, x: Tensor, filters: Tensor, shape: Shape, window: Sequence[int], products: Dim) -> Tensor:
+    """The contraction of x and packed filters; products: of the channels of one place, for profiles."""
     contract = dispatch.ContractOp(kind, x.value, filters.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=window)
-    contract.properties["products"] = IntegerAttr(math.prod(w.shape), i64)  # type: ignore[type-var]  # of constants
+    assert isinstance(products, int), "weights are constants"
+    contract.properties["products"] = IntegerAttr(products, i64)
     b.emit(contract)
     return Tensor(b, contract.result, tuple(shape), FLOAT)
 
@@ -112,7 +112,7 @@ def depthwise(b: Lowering, op: Any, x: Tensor, w: Tensor) -> Tensor:
     taps, shape = b.constant(b.weights[id], FLOAT, id), b.shapes.of(op.y)
     (sh, sw), (dh, dw) = op.attr("strides"), op.attr("dilations")
     if _is_known_plane(x.shape, shape) and op.attr("kernel_shape")[1] <= MOST_TAPS:
-        return _contracted(b, "depthwise", x, taps, shape, (sh, sw, dh, dw, *op.attr("pads")[:2]), w)
+        return _contracted(b, "depthwise", x, taps, shape, (sh, sw, dh, dw, *op.attr("pads")[:2]), w.size)
     padded = _padded(b, op, x, 0.0)
 
     def element(i: tuple[Any, ...], r: tuple[Any, ...]) -> Any:
@@ -143,20 +143,28 @@ def pad_to(array: np.ndarray, multiples: Sequence[int]) -> np.ndarray:
 
 @lower(blocked.PoolOp)
 def lower_pool(b: Lowering, op: blocked.PoolOp, x: Tensor) -> Tensor:
-    maximum = op.attr("kind") == "max"
-    padded = _padded(b, op, x, float("-inf") if maximum else 0.0)
+    if op.attr("kind") == "max":
+        return _folded(b, op, x, "max_pool")
+    total = _folded(b, op, x, "sum_pool")
+    rows, columns = (_counter(b, op, x, axis) for axis in (0, 1))
+    return b.compute(total.shape, FLOAT, lambda *i: total[i] / (rows(i[2]) * columns(i[3])))
+
+
+def _folded(b: Lowering, op: blocked.PoolOp, x: Tensor, kind: str) -> Tensor:
+    """The largest or the sum of each window's elements; the plane's size is known."""
+    shape, taps = b.shapes.of(op.y), op.attr("kernel_shape")
     (sh, sw), (dh, dw) = op.attr("strides"), op.attr("dilations")
-    shape = b.shapes.of(op.y)
+    if taps[1] <= MOST_TAPS:
+        windows = b.constant(np.ones((1, *taps, 1), np.float32), FLOAT, f"windows:{taps[0]}x{taps[1]}")
+        return _contracted(b, kind, x, windows, shape, (sh, sw, dh, dw, *op.attr("pads")[:2]), 0)
+    start = float("-inf") if kind == "max_pool" else 0.0
+    padded = _padded(b, op, x, start)
 
     def element(i: tuple[Any, ...], r: tuple[Any, ...]) -> Any:
         n, cb, y, x_, c = i
         return padded[n, cb, y * sh + r[0] * dh, x_ * sw + r[1] * dw, c]
 
-    if maximum:
-        return b.reduce(shape, op.attr("kernel_shape"), FLOAT, element, lambda a, v: b.s.max(a, v), float("-inf"))
-    total = b.reduce(shape, op.attr("kernel_shape"), FLOAT, element, lambda a, v: a + v, 0.0)
-    rows, columns = (_counter(b, op, x, axis) for axis in (0, 1))
-    return b.compute(shape, FLOAT, lambda *i: total[i] / (rows(i[2]) * columns(i[3])))
+    return b.reduce(shape, taps, FLOAT, element, lambda a, v: b.s.max(a, v) if kind == "max_pool" else a + v, start)
 
 
 def _counter(b: Lowering, op: blocked.PoolOp, x: Tensor, axis: int) -> Callable[[Any], Any]:

@@ -97,6 +97,25 @@ func.func @contraction(%a: tensor<1x2x16xf32>, %b: tensor<1x1x16x16xf32>, %bias:
 
 // -----
 
+// A pool: three results of a row with all columns under their windows, each read once; they are folded when all rows are. What lies before
+// the image is left out.
+// CHECK:       func.func @pool
+// CHECK:         %[[COLUMNS:.*]], %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} = scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK-COUNT-5:   vector.load
+// CHECK-NOT:       vector.load
+// CHECK:         vector.store %[[COLUMNS]]
+// CHECK-NEXT:    %[[MOST:.*]] = arith.maximumf
+// CHECK-NEXT:    vector.store %[[MOST]]
+func.func @pool(%x: tensor<1x1x6x6x16xf32>, %w: tensor<1x2x2x1xf32>) -> tensor<1x1x3x3x16xf32> attributes {dispatch.executable = 2 : i64} {
+  %y = "dispatch.contract"(%x, %w) <{kind = "max_pool", window = array<i64: 2, 2, 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 0, 0>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0>}> ({
+  ^bb0(%0: f32):
+    "dispatch.yield"(%0) : (f32) -> ()
+  }) : (tensor<1x1x6x6x16xf32>, tensor<1x2x2x1xf32>) -> tensor<1x1x3x3x16xf32>
+  func.return %y : tensor<1x1x3x3x16xf32>
+}
+
+// -----
+
 // What is no executable stays.
 // CHECK:       func.func @host(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
 // CHECK-NEXT:    func.return %x
