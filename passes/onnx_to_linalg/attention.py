@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...dialects.kernel import Array, Out, cast, exp, kernel, rsqrt
+from ...dialects.kernel import Array, Out, cast, exp, kernel, parallel, rsqrt
 from ...dialects.onnx import attention as ops
 from ...dialects.onnx.dims import Dim, floordiv
 from ...dialects.onnx.types import BY_NUMBER, ElementType
@@ -283,6 +283,10 @@ def swiglu(b: Lowering, op: ops.SwiGLUOp, x: Tensor, y: Tensor) -> Tensor:
     return b.compute(b.shapes.of(op.y), x.type, element)
 
 
+STATE = 100
+"""Picoseconds that an element of a state takes to be changed, or to be read by a head, roughly."""
+
+
 @kernel
 def linear_attention(
     query: Array,
@@ -299,48 +303,46 @@ def linear_attention(
     """One state (K, V) a head, changed at every step and read by the query heads of its group.
 
     query (B, S, Hq, K), key (B, S, H, K), value (B, S, H, V), decay (B, S, H, 1 or K), beta (B, S, 1 or H), state (B, H, K, V);
-    change (V): what is written at a step. scale 0 stands for 1 / sqrt(K).
+    change (B, H, V): what is written at a step. scale 0 stands for 1 / sqrt(K).
     """
     heads, size, width = state.shape[1], state.shape[2], state.shape[3]
     group = query.shape[2] // max(heads, 1)
-    factor = cast(scale, state)
-    if scale == 0.0:
-        factor = rsqrt(cast(max(size, 1), state))
-    for n in range(state.shape[0]):
-        for h in range(heads):
-            for k in range(size):
-                for v in range(width):
-                    if past is None:
-                        state[n, h, k, v] = 0
-                    else:
-                        state[n, h, k, v] = cast(past[n, h, k, v], state)
-            for s in range(query.shape[1]):
-                if decay is not None:
-                    for k in range(size):
-                        keep = exp(cast(decay[n, s, h, k if decay.shape[3] > 1 else 0], state))
-                        for v in range(width):
-                            state[n, h, k, v] = state[n, h, k, v] * keep
-                for v in range(width):
-                    change[v] = cast(value[n, s, h, v], state)
-                if beta is not None:
-                    for k in range(size):
-                        at = cast(key[n, s, h, k], state)
-                        for v in range(width):
-                            change[v] -= state[n, h, k, v] * at
-                    rate = cast(beta[n, s, h if beta.shape[2] > 1 else 0], state)
+    for u in parallel(state.shape[0] * heads, query.shape[1] * size * width * (STATE * (group + 2))):
+        n, h = u // heads, u % heads
+        factor = rsqrt(cast(max(size, 1), state)) if scale == 0.0 else cast(scale, state)
+        for k in range(size):
+            for v in range(width):
+                if past is None:
+                    state[n, h, k, v] = 0
+                else:
+                    state[n, h, k, v] = cast(past[n, h, k, v], state)
+        for s in range(query.shape[1]):
+            if decay is not None:
+                for k in range(size):
+                    keep = exp(cast(decay[n, s, h, k if decay.shape[3] > 1 else 0], state))
                     for v in range(width):
-                        change[v] = change[v] * rate
+                        state[n, h, k, v] = state[n, h, k, v] * keep
+            for v in range(width):
+                change[n, h, v] = cast(value[n, s, h, v], state)
+            if beta is not None:
                 for k in range(size):
                     at = cast(key[n, s, h, k], state)
                     for v in range(width):
-                        state[n, h, k, v] += at * change[v]
-                for g in range(group):
+                        change[n, h, v] -= state[n, h, k, v] * at
+                rate = cast(beta[n, s, h if beta.shape[2] > 1 else 0], state)
+                for v in range(width):
+                    change[n, h, v] = change[n, h, v] * rate
+            for k in range(size):
+                at = cast(key[n, s, h, k], state)
+                for v in range(width):
+                    state[n, h, k, v] += at * change[n, h, v]
+            for g in range(group):
+                for v in range(width):
+                    y[n, s, h * group + g, v] = 0
+                for k in range(size):
+                    at = cast(query[n, s, h * group + g, k], state) * factor
                     for v in range(width):
-                        y[n, s, h * group + g, v] = 0
-                    for k in range(size):
-                        at = cast(query[n, s, h * group + g, k], state) * factor
-                        for v in range(width):
-                            y[n, s, h * group + g, v] += state[n, h, k, v] * at
+                        y[n, s, h * group + g, v] += state[n, h, k, v] * at
 
 
 @lower(ops.LinearAttentionOp)
@@ -363,7 +365,7 @@ def lower_linear_attention(
         "beta": beta if "delta" in rule else None,
         "y": ((*q.shape[:2], query_heads, state[3]), wide),
         "state": (state, wide),
-        "change": ((state[3],), wide),
+        "change": ((*state[:2], state[3]), wide),
     }
     y, present, _ = b.kernel(linear_attention, arrays, {"scale": op.attr("scale")})
     return b.cast(b.reshape(y, b.shapes.of(op.output)), q.type), b.cast(present, element_type(op.present_state))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dialects.kernel import Array, Out, cast, ceil, check, f32, floor, inline, kernel, lowest
+from ...dialects.kernel import Array, Out, Size, cast, ceil, check, f32, floor, inline, kernel, lowest, parallel
 from ...dialects.onnx import pooling as ops
 from ...dialects.onnx.dims import Dim, Shape, product
 from ...dialects.onnx.types import ElementType
@@ -239,16 +239,27 @@ def bilinear(x, n, c, y, x_at, largest):
 
 
 @kernel
-def roi_align(x: Array, rois: Array, batch: Array, scale: Array, y: Out, half_pixel: bool, largest: bool, sampling: int):
+def check_images(batch: Array, images: Out, count: Size):
+    """The image of each region, -1 where there is none: what checks its data runs on one thread, and pooling then does not."""
+    for r in range(batch.size):
+        known = batch[r] >= 0 and batch[r] < count
+        check(known, "ITG5001", "the image {} of a region is outside of [0, {})", batch[r], count)
+        images[r] = int(batch[r]) if known else -1
+
+
+SAMPLE = 5000
+"""Picoseconds that a sample takes."""
+
+
+@kernel
+def roi_align(x: Array, rois: Array, images: Array, scale: Array, y: Out, half_pixel: bool, largest: bool, sampling: int):
     """Every output element: a grid of samples of its bin, averaged or the largest of them. `scale` carries the computing type."""
-    one = scale[0] / scale[0]
-    half = one * 0.5 if half_pixel else one * 0.0
-    for r in range(y.shape[0]):
-        n = batch[r]
-        known = n >= 0 and n < x.shape[0]
-        check(known, "ITG5001", "the image {} of a region is outside of [0, {})", n, x.shape[0])
-        if not known:
-            n = 0
+    samples = max(sampling, 1) * max(sampling, 1)
+    for r in parallel(y.shape[0], y.shape[1] * y.shape[2] * y.shape[3] * (samples * SAMPLE)):
+        one = scale[0] / scale[0]
+        half = one * 0.5 if half_pixel else one * 0.0
+        known = images[r] >= 0
+        n = max(images[r], 0)
         start_x, start_y = cast(rois[r, 0], one) * scale[0] - half, cast(rois[r, 1], one) * scale[0] - half
         width, height = cast(rois[r, 2], one) * scale[0] - half - start_x, cast(rois[r, 3], one) * scale[0] - half - start_y
         if not half_pixel:
@@ -284,7 +295,8 @@ def lower_roi_align(b: Lowering, op: ops.RoiAlignOp, x: Tensor, rois: Tensor, ba
         "largest": op.attr("mode") == "max",
         "sampling": op.attr("sampling_ratio"),
     }
-    arrays = {"x": x, "rois": rois, "batch": batch, "scale": scale, "y": (b.shapes.of(op.y), x.type)}
+    (images,) = b.kernel(check_images, {"batch": batch, "images": (batch.shape, INT64)}, sizes=[x.shape[0]])
+    arrays = {"x": x, "rois": rois, "images": images, "scale": scale, "y": (b.shapes.of(op.y), x.type)}
     return b.kernel(roi_align, arrays, attrs)[0]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from xdsl.dialects.builtin import ComplexType
 
-from ...dialects.kernel import Array, Out, Size, cast, i32, inline, isfloat, isnan, kernel, unroll
+from ...dialects.kernel import Array, Out, Size, cast, i32, inline, isfloat, isnan, kernel, parallel, unroll
 from ...dialects.onnx import indexing as ops
 from ...dialects.onnx.dims import ceildiv, minimum
 from ...dialects.onnx.image import NonMaxSuppressionOp
@@ -309,6 +309,9 @@ def offer(values, places, o, j, count, value, place, largest):
 ABREAST = 32
 """Elements or boxes that are compared with one at once, without asking in between: a loop of vectors for LLVM."""
 
+OFFER = 700
+"""Picoseconds that an element takes to be offered, where most do not belong to the first."""
+
 COLUMNS = 4
 """Columns for each element that is looked for, at least: their first ones let through few elements that are not among the first of all."""
 
@@ -316,18 +319,18 @@ COLUMNS = 4
 @inline
 def find_bound(x, o, firsts, values, places, largest):
     """An element of a row of x that the first in rank of the row do not come after: the last of the first among those of each column of
-    the row, written in lines of firsts.size."""
-    size, begin = x.shape[1], o * x.shape[1]
-    for g in range(firsts.size):
-        firsts[g] = x.flat[begin + g]
-    for line in range(firsts.size, size, firsts.size):
-        for g in range(min(firsts.size, size - line)):
+    the row, written in lines of that many."""
+    size, columns, begin = x.shape[1], firsts.shape[1], o * x.shape[1]
+    for g in range(columns):
+        firsts[o, g] = x.flat[begin + g]
+    for line in range(columns, size, columns):
+        for g in range(min(columns, size - line)):
             value = x.flat[begin + line + g]
-            wins, _ = goes_before(value, firsts[g], largest)
-            firsts[g] = value if wins else firsts[g]
+            wins, _ = goes_before(value, firsts[o, g], largest)
+            firsts[o, g] = value if wins else firsts[o, g]
     count = 0
-    for g in range(firsts.size):
-        count = offer(values, places, o, 0, count, firsts[g], g, largest)
+    for g in range(columns):
+        count = offer(values, places, o, 0, count, firsts[o, g], g, largest)
     return values[o, 0, 0]
 
 
@@ -354,19 +357,19 @@ def top_k(x: Array, firsts: Out, values: Out, places: Out, largest: bool, packed
     Long rows that lie side by side (packed) offer only what may be among them.
     """
     k = values.shape[1]
-    for o in range(x.shape[0]):
-        for j in range(x.shape[2]):
-            if packed and k > 0 and x.shape[1] >= COLUMNS * firsts.size:
-                offer_within(x, o, find_bound(x, o, firsts, values, places, largest), values, places, largest)
-            else:
-                count = 0
-                for n in range(x.shape[1]):
-                    count = offer(values, places, o, j, count, x[o, n, j], n, largest)
-            for done in range(1, k):
-                last = k - done
-                value, place = values[o, last, j], places[o, last, j]
-                values[o, last, j], places[o, last, j] = values[o, 0, j], places[o, 0, j]
-                sink(values, places, o, j, 0, last, value, place, largest)
+    for u in parallel(x.shape[0] * x.shape[2], x.shape[1] * OFFER):
+        o, j = u // x.shape[2], u % x.shape[2]
+        if packed and k > 0 and x.shape[1] >= COLUMNS * firsts.shape[1]:
+            offer_within(x, o, find_bound(x, o, firsts, values, places, largest), values, places, largest)
+        else:
+            count = 0
+            for n in range(x.shape[1]):
+                count = offer(values, places, o, j, count, x[o, n, j], n, largest)
+        for done in range(1, k):
+            last = k - done
+            value, place = values[o, last, j], places[o, last, j]
+            values[o, last, j], places[o, last, j] = values[o, 0, j], places[o, 0, j]
+            sink(values, places, o, j, 0, last, value, place, largest)
 
 
 @lower(ops.TopKOp)
@@ -378,7 +381,7 @@ def lower_top_k(b: Lowering, op: ops.TopKOp, x: Tensor, _: Tensor) -> tuple[Tens
     packed = rows.shape[2] == 1
     columns = minimum(ceildiv(COLUMNS * shape[axis], ABREAST) * ABREAST, rows.shape[1]) if packed else 1
     found = (rows.shape[0], shape[axis], rows.shape[2])
-    arrays = {"x": rows, "firsts": ((columns,), x.type), "values": (found, x.type), "places": (found, INT64)}
+    arrays = {"x": rows, "firsts": ((rows.shape[0], columns), x.type), "values": (found, x.type), "places": (found, INT64)}
     _, values, places = b.kernel(top_k, arrays, {"largest": op.attr("largest") != 0, "packed": packed})
     return b.reshape(values, shape), b.reshape(places, shape)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from math import pi
 from typing import Any
 
-from ...dialects.kernel import Array, Out, Size, cast, inline, kernel
+from ...dialects.kernel import Array, Out, Size, cast, inline, kernel, parallel
 from ...dialects.onnx import signal as ops
-from ...dialects.onnx.dims import Dim, maximum
+from ...dialects.onnx.dims import Dim, maximum, minimum
 from ..scalar import DOUBLE, INDEX, Scalar
 from .builder import Lowering, Tensor, element_type
 from .registry import lower
@@ -25,11 +25,11 @@ def least_factor(n, start):
 
 @inline
 def stage(work, turns, n, rest, stride, factor, inverse, here):
-    """One pass of a self-sorting transform: `factor` parts of every run of `rest` elements, from half `here` to the other one.
+    """One pass of a self-sorting transform: `factor` parts of every run of `rest` elements, from one of two halves, `here`, to the other.
 
     rest is what is left to transform, stride how much is done: n = rest * stride. turns[k] = exp(-2 pi i k / n).
     """
-    part, there = rest // factor, 1 - here
+    part, there = rest // factor, here ^ 1
     for i in range(part):
         for k in range(factor):
             for q in range(stride):
@@ -46,16 +46,24 @@ def stage(work, turns, n, rest, stride, factor, inverse, here):
                 work[there, q + stride * (factor * i + k), 1] = im
 
 
+UNITS = 16
+"""Transforms are made in so many groups at most, each with memory of its own."""
+
+ELEMENT = 10_000
+"""Picoseconds that an element of a transform takes, roughly."""
+
+
 @kernel
 def fourier(x: Array, turns: Array, y: Out, work: Out, length: Size, inverse: bool, onesided: bool):
     """Transforms x (outer, taken, inner, 1 or 2), cut or padded with zeros to `length`, into y (outer, given, inner, 1 or 2).
 
-    Decimation in frequency over the prime factors of the length (Stockham's order: no bit reversal). work: (2, length, 2).
+    Decimation in frequency over the prime factors of the length (Stockham's order: no bit reversal). work: (2 * units, length, 2).
     Of a one-sided inverse, the missing half of x is the conjugate of the other one.
     """
-    n = length
-    for o in range(x.shape[0]):
-        for j in range(x.shape[2]):
+    n, outer, units = length, x.shape[0], work.shape[0] // 2
+    for u in parallel(units, (outer // max(units, 1) + 1) * x.shape[2] * n * ELEMENT):
+        for row in range(u * outer // units * x.shape[2], (u + 1) * outer // units * x.shape[2]):
+            o, j = row // x.shape[2], row % x.shape[2]
             for i in range(n):
                 at, mirrored = i, False
                 if inverse and onesided and i > n // 2:
@@ -65,13 +73,13 @@ def fourier(x: Array, turns: Array, y: Out, work: Out, length: Size, inverse: bo
                     re = cast(x[o, at, j, 0], work)
                     if x.shape[3] == 2:
                         im = cast(x[o, at, j, 1], work)
-                work[0, i, 0] = re
-                work[0, i, 1] = -im if mirrored else im
-            here, rest, stride, factor = 0, n, 1, 2
+                work[2 * u, i, 0] = re
+                work[2 * u, i, 1] = -im if mirrored else im
+            here, rest, stride, factor = 2 * u, n, 1, 2
             while rest > 1:
                 factor = least_factor(rest, factor)
                 stage(work, turns, n, rest, stride, factor, inverse, here)
-                here, rest, stride = 1 - here, rest // factor, stride * factor
+                here, rest, stride = here ^ 1, rest // factor, stride * factor
             scale = cast(1, work)
             if inverse:
                 scale = scale / cast(n, work)
@@ -92,7 +100,7 @@ def transform(b: Lowering, x: Tensor, length: Dim, given: Dim, parts: int, *, in
         "x": x,
         "turns": b.compute((length, 2), DOUBLE, turn, doc="turns"),
         "y": ((x.shape[0], given, x.shape[2], parts), x.type),
-        "work": ((2, maximum(length, 1), 2), DOUBLE),
+        "work": ((minimum(x.shape[0], UNITS) * 2, maximum(length, 1), 2), DOUBLE),
     }
     return b.kernel(fourier, arrays, {"inverse": inverse, "onesided": onesided}, [length])[0]
 

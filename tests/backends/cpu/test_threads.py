@@ -75,6 +75,21 @@ CASES: dict[str, tuple[onnx.ModelProto, list[dict[str, np.ndarray]]]] = {
         [{"x": normal(s, n, 24)} for s, n in [(30, 1), (20, 9), (5, 0)]],
     ),
     "GRU": (model(RECURRENT.format("GRU"), w=normal(1, 192, 24), r=normal(1, 192, 64) / 4), [{"x": normal(20, 6, 24)}]),
+    "top k": (
+        model("m (float[A, B] x, int64[1] k) => (float[A, K] y) { y, i = TopK<axis = 0>(x, k) }"),
+        [{"x": normal(a, b), "k": np.array([3])} for a, b in [(301, 400), (5, 1)]],
+    ),
+    "regions": (
+        model(
+            "m (float[1, 8, 40, 40] x, float[R, 4] r, int64[R] n) => (float[R, 8, 5, 5] y) { y = RoiAlign"
+            '<output_height = 5, output_width = 5, sampling_ratio = 2, coordinate_transformation_mode = "half_pixel">(x, r, n) }'
+        ),
+        [{"x": normal(1, 8, 40, 40), "r": np.abs(normal(r, 4)) * 9, "n": np.zeros(r, np.int64)} for r in (30, 1)],
+    ),
+    "transforms": (
+        model("m (float[B, 512, 1] x) => (float[B, 512, 2] y) { y = DFT<axis = 1>(x) }"),
+        [{"x": normal(b, 512, 1)} for b in (37, 3)],
+    ),
     "pool": (model(POOL), [{"x": normal(3, 64, 60, 60)}]),
 }
 
