@@ -15,10 +15,15 @@ import numpy as np
 TAPS = 3
 """The kernel's size along an axis."""
 
-POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.625, -0.625, 1.5, -1.5)}
-"""Where the polynomials are evaluated, by m; infinity is one more. Exact in float32; after 0 they come in pairs of opposite sign, so that
-two transformed values share their parts. For m = 4, 5/8 and 3/2 bring less than half the error of 1 and 2, and of 1/2 and 1: 1.0e-6
-against 2.2e-6 (root mean square, 128 channels)."""
+POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.625, -0.625, 1.5, -1.5), 5: (0.375, -0.375, 0.875, -0.875, 1.5, -1.5)}
+"""Where the polynomials are evaluated, by m; infinity is one more. Exact in float32; after 0, if it is one, they come in pairs of opposite
+sign, so that two transformed values share their parts. For m = 4, 5/8 and 3/2 bring less than half the error of 1 and 2, and of 1/2 and 1:
+1.0e-6 against 2.2e-6 (root mean square, 128 channels). For m = 5, without 0 it is two thirds of the least with it."""
+
+
+def first_pair(m: int) -> int:
+    """Which of the points is the first of a pair."""
+    return int(POINTS[m][0] == 0)
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,16 @@ MOST_UNITS = 32
 """A layer is cut into no more units than about this, each of which may run with scratch of its own."""
 
 
+FEWEST_PANELS = 2
+"""Transforming a block's inputs takes a fifth of its products with one panel."""
+
+
 def unit(blocks: int, panels: int) -> tuple[int, int]:
     """(blocks of tiles, panels of filters) in a unit of a layer's work: as few panels only as threads need where blocks are few, since
     every unit transforms its blocks' inputs anew."""
     of_blocks = -(-blocks // MOST_UNITS)
     groups = min(panels, max(1, MOST_UNITS // -(-blocks // of_blocks)))
-    return of_blocks, -(-panels // groups)
+    return of_blocks, max(-(-panels // groups), min(FEWEST_PANELS, panels))
 
 
 def transform_weights(weights: np.ndarray, m: int) -> np.ndarray:

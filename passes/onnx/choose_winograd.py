@@ -36,7 +36,7 @@ is there that reading four times the weights loses first."""
 LAST_CACHE = 32 << 20
 """Weights of a whole model of up to this many bytes stay in the last cache from run to run."""
 
-TRANSFORM = {2: 40, 4: 150}
+TRANSFORM = {2: 40, 4: 150, 5: 230}
 """Cycles that it takes to transform one tile and vector of channels, in or out: measured as what is left beside the products."""
 
 

@@ -180,7 +180,9 @@ def test_open_planes_go_directly(tile: int) -> None:
         ((1, 512, 512, 14, 14), 4),
         ((1, 512, 512, 7, 7), 2),  # four times the weights take longer to read than products are saved
         ((8, 512, 512, 7, 7), 4),
-        ((1, 16, 16, 160, 160), 4),
+        ((1, 16, 16, 160, 160), 5),
+        ((1, 64, 64, 14, 14), 5),  # 3 x 3 tiles in place of 4 x 4
+        ((1, 64, 64, 28, 28), 4),
         ((1, 64, 64, 7, 7), 4),
         ((1, 64, 64, 2, 2), 0),
         ((1, 64, 64, 1, 1), 0),
