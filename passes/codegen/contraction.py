@@ -8,6 +8,7 @@ that is read aliases the result. So two threads may store one, too.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -21,7 +22,7 @@ from ...dialects.dispatch import BLOCK, GROUP, ContractOp, DotOp, PrefetchOp
 from ..dispatch.structure import Size, logical_dims, substitute_dims
 from .body import broadcast, clone_body, splat, widen
 from .kernel import Buffer, Factors, KernelBuilder, View, factors, times, unroll
-from .split import parallel_rows
+from .split import parallel_rows, part_of_plane
 from .tiles import best_plane, best_rows, rows_beside
 
 UNROLL = 2
@@ -34,6 +35,9 @@ AHEAD = 4096
 FEW_TILES = 14
 """Where a panel of weights serves so few register tiles, fetching it takes a notable part of its time. On 7x7, 2048 channels to 512 took
 937 microseconds without weights fetched ahead, 909 with them; 64 to 256 on 56x56 fare better without."""
+
+SMALL_WEIGHTS = 512 << 10
+"""Bytes of a convolution's weights that stay in a core's second cache."""
 
 LONG_ROWS, STRETCH = 1024, 256 << 10
 """Packed rows of so many elements lie in so many blocks, far apart, that nothing fetches them ahead from beyond L2: then only as many
@@ -305,8 +309,16 @@ class Contraction:
         whole = blocks * lane // self.width
         left = (blocks * lane - whole * self.width) // self.tiling.lanes
 
+        # What is small stays in the second cache, so that every part may read it.
+        small = math.prod(cast("tuple[int, ...]", self.rhs.dims)) * 4 <= SMALL_WEIGHTS
+        stretch = part_of_plane(batch, (height, width), plane.outer) if small else 0
+        rounds = [-(-cast(int, plane.outer) // stretch), panels, stretch] if stretch else [panels, plane.outer]
+
         def body(outer: list[SSAValue], lower: Size, upper: Size) -> None:
-            n, p = outer
+            n, *part, p = outer
+            if part:
+                first = k.mul(part[0], stretch)
+                lower, upper = k.add(first, lower), k.minimum(k.add(first, upper), plane.outer)
             if panels == whole:
                 panel(n, p, lower, upper, self.vectors)
             elif not whole:
@@ -316,7 +328,7 @@ class Contraction:
                 k.if_(inner, lambda: panel(n, p, lower, upper, self.vectors), lambda: panel(n, whole, lower, upper, left))
 
         cost = times(self._tile_cost(plane.pixels, [channel_blocks, taps_h, taps_w]), plane.inner)
-        parallel_rows(k, [batch, panels, plane.outer], cost, body, tiles=True)
+        parallel_rows(k, [batch, *rounds], cost, body, tiles=True)
 
     def _plane_is_a_row(self, views: Sequence[tuple[View, int, int]], width: Size) -> bool:
         """Whether every view's plane (axes y, x) is contiguous or constant, so that tiles may run across row ends."""

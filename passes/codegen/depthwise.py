@@ -18,7 +18,7 @@ from ..dispatch.structure import Size
 from .body import widen
 from .contraction import FMA, Contraction
 from .kernel import View
-from .split import body_cost, parallel
+from .split import body_cost, parallel_rows, part_of_plane
 from .tiles import best_rows
 
 
@@ -48,8 +48,18 @@ class Depthwise(Contraction):
             if middle:
                 k.loop(middle.start, middle.stop, columns, lambda x: self._tile(columns, at, x, taps))
 
+        stretch = part_of_plane(batch, (height, width), height)
+        rounds = [-(-cast(int, height) // stretch), blocks, stretch] if stretch else [blocks, height]
+
+        def rows(outer: list[SSAValue], lower: Size, upper: Size) -> None:
+            n, *part, block = outer
+            if part:
+                first = k.mul(part[0], stretch)
+                lower, upper = k.add(first, lower), k.minimum(k.add(first, upper), height)
+            k.loop(lower, upper, 1, lambda y: row([n, block, y]))
+
         pixel = FMA * self.taps_y * self.taps_x + body_cost(self.op.epilogue.block)
-        parallel(k, [batch, blocks, height], (width * self.parts * pixel, ()), row, tiles=True)
+        parallel_rows(k, [batch, *rounds], (width * self.parts * pixel, ()), rows, tiles=True)
 
     def _most_columns(self) -> int:
         """Pixels of a register tile, at most."""

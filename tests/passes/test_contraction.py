@@ -200,3 +200,22 @@ def test_long_rows_go_by_in_stretches() -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10)
     (got,) = intaglio.InferenceSession(model, opt_level=1).run(None, {"a": a})
     check(got, np.maximum(a, 0), b)
+
+
+@pytest.mark.parametrize("plane", [(131, 57), (150, 7)])
+@pytest.mark.parametrize(("taps", "stride"), [(1, 1), (3, 2)])
+def test_large_planes_are_computed_in_parts(plane: tuple[int, int], taps: int, stride: int) -> None:
+    """The last part being smaller; by one thread and by several."""
+    x, w = draw((1, 20, *plane)), draw((50, 20, taps, taps), seed=1)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], strides=[stride, stride])
+    mean = helper.make_node("GlobalAveragePool", ["y"], ["mean"])  # else it stays in ONNX's layout
+    ports = [helper.make_tensor_value_info(name, 1, shape) for name, shape in (("x", x.shape), ("y", None), ("mean", None))]
+    graph = helper.make_graph([node, mean], "conv", ports[:1], ports[1:], [numpy_helper.from_array(w, "w")])
+    program = intaglio.compile(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10), cache=False)
+    one, more = (program.session(num_threads=n).run(None, {"x": x})[0] for n in (1, 3))
+    np.testing.assert_array_equal(one, more)
+    high, wide = ((d - taps) // stride + 1 for d in plane)
+    ends = (stride * (high - 1) + 1, stride * (wide - 1) + 1)
+    windows = [x[:, :, i : i + ends[0] : stride, j : j + ends[1] : stride] for i in range(taps) for j in range(taps)]
+    wanted = sum(np.einsum("nchw,kc->nkhw", v, w[:, :, n // taps, n % taps]) for n, v in enumerate(windows))
+    np.testing.assert_allclose(one, wanted, atol=1e-4)

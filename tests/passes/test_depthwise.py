@@ -48,6 +48,7 @@ CASES: dict[str, dict[str, Any]] = {
     "more taps than are unrolled": {"plane": (2, 60), "kernel": (1, 17), "pads": [0, 8, 0, 8]},
     "rows of many tiles": {"plane": (5, 300), "kernel": (3, 3), "pads": [1, 1, 1, 1]},
     "rows of many tiles, stride": {"plane": (6, 521), "kernel": (3, 3), "strides": [2, 2], "pads": [1, 1, 1, 1]},
+    "a plane in parts": {"plane": (43, 31), "kernel": (3, 3), "pads": [1, 1, 1, 1]},
     "open plane": {"plane": ("h", "w"), "kernel": (3, 3), "pads": [1, 1, 1, 1], "size": (9, 21)},
 }
 
