@@ -21,8 +21,12 @@ import numpy as np
 from peers import INTAGLIO, PEERS, Feeds, Runner
 
 BLOCK = 3
-"""Runs that are timed in a row, after one that is not: it brings the model's weights back into the caches, and outlasts the threads of
-others that still spin, as a model that runs again and again would have it."""
+"""Runs that are timed in a row, after some that are not: they bring the model's weights back into the caches, as a model that runs again
+and again would have it."""
+
+SPINNING = 0.06
+"""Seconds of runs that are not timed before those that are, where there are several threads: so long do the threads of others hold a core
+while they wait for more to do. ONNX Runtime's, the most patient, were seen to spin for 40 to 50 ms after a run."""
 
 SHORTEST = 1e-3
 """Seconds that one timing takes at least: short runs are repeated within it, since a clock's call would weigh on them."""
@@ -49,13 +53,21 @@ def interleaved(runners: Mapping[str, Runner], settings: Settings) -> dict[str, 
         names = names[1:] + names[:1]
         for name in names:
             run, repeat = runners[name], repeats[name]
-            run()
+            _outlast(run, SPINNING if settings.threads > 1 else 0.0)
             for _ in range(min(BLOCK, settings.runs)):
                 start = time.perf_counter()
                 for _ in range(repeat):
                     run()
                 times[name].append((time.perf_counter() - start) / repeat * 1e3)
     return {name: float(np.median(found)) for name, found in times.items()}
+
+
+def _outlast(run: Runner, seconds: float) -> None:
+    """Runs once, and again until so long has passed."""
+    end = time.perf_counter() + seconds
+    run()
+    while time.perf_counter() < end:
+        run()
 
 
 def _repeats(run: Runner) -> int:
