@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....dialects.kernel import Array, Attr, Out, cast, isnan, kernel
+from ....dialects.kernel import Array, Attr, Out, cast, i64, inline, isnan, kernel, local
 from ....dialects.onnx.ml.trees import TreeEnsembleClassifierOp, TreeEnsembleOp, TreeEnsembleRegressorOp
 from ....dialects.onnx.types import BY_NUMPY
 from ...scalar import FLOAT
@@ -29,6 +29,10 @@ from .scoring import (
 LEQ, LT, GTE, GT, EQ, NEQ, MEMBER = range(7)
 MODES = {"BRANCH_LEQ": LEQ, "BRANCH_LT": LT, "BRANCH_GTE": GTE, "BRANCH_GT": GT, "BRANCH_EQ": EQ, "BRANCH_NEQ": NEQ}
 MIXED = -1
+FEATURE, NO, MODE = 0, 1, 3
+"""Columns of links; after NO stands yes."""
+TRACKS = 8
+MOST_FEATURES = 1 << 30
 AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
 TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
 
@@ -70,6 +74,11 @@ class Ensemble:
             level = np.concatenate([self.yes[level], self.no[level]])
             level = level[level >= 0]
 
+    @property
+    def links(self) -> np.ndarray:
+        """What a step of a walk looks up: (feature, no, yes, mode) of each node, TRACKS more where NaN goes the way of yes."""
+        return np.stack([self.features, self.no, self.yes, self.modes + TRACKS * self.missing], 1).astype(np.int32)
+
 
 def _repeated(values: np.ndarray) -> np.ndarray:
     """Those that stand more than once."""
@@ -77,75 +86,122 @@ def _repeated(values: np.ndarray) -> np.ndarray:
     return found[counts > 1]
 
 
+ABREAST = 32
+"""Walks that go on side by side, each a step in turn: a step waits for three loads, one after the other."""
+
+FEW = 4
+"""Rows up to which each walks down many trees at once."""
+
+
 @kernel
 def walk(
     x: Array,
     roots: Array,
-    features: Array,
-    modes: Array,
-    splits: Array,
-    missing: Array,
-    yes: Array,
-    no: Array,
+    links: Array,
     member_start: Array,
-    members: Array,
     leaf_start: Array,
     leaf_targets: Array,
+    splits: Array,
+    members: Array,
     leaf_weights: Array,
     y: Out,
-    total: Out,
     touched: Out,
     aggregate: str,
     mode: Attr,
+    missing: bool,
 ):
     """y[row, t] = the aggregate of what the leaves that x[row] reaches say of target t, 0 where none does.
 
-    mode: of all nodes, -1 where they differ. total and touched are scratch, an entry a target.
+    links: see `Ensemble.links`. mode: of all nodes, -1 where they differ; missing: whether NaN goes the way of yes at some. touched is
+    scratch. Many rows walk down one tree together, a few rows one by one down many trees.
     """
-    for row in range(x.shape[0]):
-        for t in range(total.size):
-            total[t] = 0
-            touched[t] = False
-        for tree in range(roots.size):
-            node = roots[tree]
-            while node >= 0:
-                v = x[row, features[node]]
-                split = splits[node]
-                how = mode if mode >= 0 else modes[node]
-                hit = False
-                if how == 0:
-                    hit = v <= split
-                elif how == 1:
-                    hit = v < split
-                elif how == 2:
-                    hit = v >= split
-                elif how == 3:
-                    hit = v > split
-                elif how == 4:
-                    hit = v == split
-                elif how == 5:
-                    hit = v != split
-                else:
-                    for m in range(member_start[node], member_start[node + 1]):
-                        hit = hit or members[m] == v
-                if missing[node] and isnan(v):
-                    hit = True
-                node = yes[node] if hit else no[node]
-            leaf = -1 - node
-            for e in range(leaf_start[leaf], leaf_start[leaf + 1]):
-                target = leaf_targets[e]
-                weight = leaf_weights[e]
-                if aggregate == "MIN":
-                    total[target] = min(total[target], weight) if touched[target] else weight
-                elif aggregate == "MAX":
-                    total[target] = max(total[target], weight) if touched[target] else weight
-                else:
-                    total[target] += weight
-                touched[target] = True
-        for t in range(total.size):
-            if aggregate == "AVERAGE":
-                total[t] /= cast(roots.size, total)
-            y[row, t] = total[t]
+    at, begins, waiting = local(i64, ABREAST), local(i64, ABREAST), local(i64, ABREAST)
+    rows, trees = x.shape[0], roots.size
+    for j in range(y.size):
+        y.flat[j], touched.flat[j] = 0, False
+    if rows > FEW:
+        for row in range(0, rows, ABREAST):
+            count = min(ABREAST, rows - row)
+            for lane in range(count):
+                begins[lane] = (row + lane) * x.shape[1]
+            for tree in range(trees):
+                for lane in range(count):
+                    at[lane] = roots[tree]
+                descend(x, begins, at, waiting, count, links, splits, member_start, members, mode, missing)
+                for lane in range(count):
+                    add_leaf(-1 - at[lane], leaf_start, leaf_targets, leaf_weights, y, touched, row + lane, aggregate)
+    else:
+        for row in range(rows):
+            for lane in range(ABREAST):
+                begins[lane] = row * x.shape[1]
+            for tree in range(0, trees, ABREAST):
+                count = min(ABREAST, trees - tree)
+                for lane in range(count):
+                    at[lane] = roots[tree + lane]
+                descend(x, begins, at, waiting, count, links, splits, member_start, members, mode, missing)
+                for lane in range(count):
+                    add_leaf(-1 - at[lane], leaf_start, leaf_targets, leaf_weights, y, touched, row, aggregate)
+    if aggregate == "AVERAGE":
+        for j in range(y.size):
+            y.flat[j] /= cast(trees, y)
+
+
+@inline
+def descend(x, begins, at, waiting, count, links, splits, member_start, members, mode, missing):
+    """Walks from the nodes in `at` to leaves. begins: where the row of each lies in x; waiting: scratch for those on their way."""
+    left = 0
+    for start in range(count):
+        waiting[left] = start
+        left += i64(at[start] >= 0)
+    while left > 0:
+        among, left = left, 0
+        for n in range(among):
+            lane = waiting[n]
+            node = at[lane]
+            v = x.flat[begins[lane] + links[node, FEATURE]]
+            how = mode if mode >= 0 else links[node, MODE] % TRACKS
+            hit = says_yes(v, splits[node], how, node, member_start, members)
+            if missing:
+                hit = hit | ((links[node, MODE] >= TRACKS) & isnan(v))
+            # The child is looked up, and who waits is written always: a branch would be foretold wrongly half of the time.
+            child = i64(links[node, NO + i64(hit)])
+            at[lane], waiting[left] = child, lane
+            left += i64(child >= 0)
+
+
+@inline
+def says_yes(v, split, how, node, member_start, members):
+    if how == LEQ:
+        return v <= split
+    if how == LT:
+        return v < split
+    if how == GTE:
+        return v >= split
+    if how == GT:
+        return v > split
+    if how == EQ:
+        return v == split
+    if how == NEQ:
+        return v != split
+    hit = False
+    for m in range(member_start[node], member_start[node + 1]):
+        hit = hit or members[m] == v
+    return hit
+
+
+@inline
+def add_leaf(leaf, leaf_start, leaf_targets, leaf_weights, y, touched, row, aggregate):
+    """Adds what a leaf says to a row of y; touched[row, t] tells whether any leaf has spoken of target t."""
+    for e in range(leaf_start[leaf], leaf_start[leaf + 1]):
+        target, weight = leaf_targets[e], leaf_weights[e]
+        if aggregate == "MIN":
+            y[row, target] = min(y[row, target], weight) if touched[row, target] else weight
+        elif aggregate == "MAX":
+            y[row, target] = max(y[row, target], weight) if touched[row, target] else weight
+        else:
+            y[row, target] += weight
+        if aggregate in ("MIN", "MAX"):
+            touched[row, target] = True
 
 
 def _run(b: Lowering, op: Any, x: Tensor, ensemble: Ensemble, targets: int, aggregate: str) -> Tensor:
@@ -156,31 +212,28 @@ def _run(b: Lowering, op: Any, x: Tensor, ensemble: Ensemble, targets: int, aggr
     needed = int(ensemble.features.max()) + 1 if ensemble.features.size else 0
     if ensemble.features.size and ensemble.features.min() < 0:
         raise op.fail("ITG2209", "a node looks at a feature below 0")
+    if needed > MOST_FEATURES:
+        raise op.fail("ITG2209", f"a node looks at feature {needed - 1}, of {MOST_FEATURES} at most")
     if not isinstance(width, int) or width < needed:
         require_features(b, x, needed, exactly=False)
     rows = x.shape[0] if x.rank == 2 else 1
     kinds = set(ensemble.modes.tolist())
-    table = {
-        name: _constant(b, getattr(ensemble, name), type.numpy if name in ("splits", "members", "leaf_weights") else None)
-        for name in Ensemble.__dataclass_fields__
-    }
     arrays: dict[str, Any] = {
         "x": b.cast(b.reshape(x, (rows, width)), type),
-        **table,
-        "y": ((rows, targets), type),
+        **{name: _constant(b, getattr(ensemble, name)) for name in ("roots", "links", "member_start", "leaf_start", "leaf_targets")},
+        **{name: _constant(b, getattr(ensemble, name).astype(type.numpy)) for name in ("splits", "members", "leaf_weights")},
         # Sums are kept in the inputs' precision, as scikit-learn's converters and ONNX Runtime have it: votes that tie tell by rounding.
-        "total": ((targets,), type),
-        "touched": ((targets,), BY_NUMPY[np.dtype(bool)]),
+        "y": ((rows, targets), type),
+        "touched": ((rows, targets), BY_NUMPY[np.dtype(bool)]),
     }
-    attrs = {"aggregate": aggregate, "mode": kinds.pop() if len(kinds) == 1 else MIXED}
+    attrs = {"aggregate": aggregate, "mode": kinds.pop() if len(kinds) == 1 else MIXED, "missing": bool(ensemble.missing.any())}
     return b.kernel(walk, arrays, attrs)[0]
 
 
-def _constant(b: Lowering, array: np.ndarray, dtype: Any) -> Tensor:
-    array = np.ascontiguousarray(array if dtype is None else array.astype(dtype))
+def _constant(b: Lowering, array: np.ndarray) -> Tensor:
     # An empty list still needs a buffer, of which nothing is read.
-    array = array if array.size else np.zeros(1, array.dtype)
-    return b.constant(array, BY_NUMPY[array.dtype])
+    array = array if array.size else np.zeros((1, *array.shape[1:]), array.dtype)
+    return b.constant(np.ascontiguousarray(array), BY_NUMPY[array.dtype])
 
 
 # -- the current operator ----------------------------------------------------------------------------------------------------

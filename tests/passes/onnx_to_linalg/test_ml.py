@@ -195,7 +195,8 @@ def test_tree_regressors(modes: tuple[str, ...], missing: bool, aggregate: str) 
     x[::2, 1] = np.nan if missing else 0
     nodes, leaves = forest(modes, missing)
     nodes |= entries("target", leaves, [0] * len(leaves))
-    agree("TreeEnsembleRegressor", [FLOAT], x, aggregate_function=aggregate, n_targets=1, base_values=[0.5], **nodes)
+    for rows in (x, x[:3], np.concatenate([x] * 5)):  # which walk together, or each down many trees
+        agree("TreeEnsembleRegressor", [FLOAT], rows, aggregate_function=aggregate, n_targets=1, base_values=[0.5], **nodes)
 
 
 @pytest.mark.parametrize("how", ["NONE", "LOGISTIC", "SOFTMAX"])
