@@ -32,6 +32,12 @@ SIDE_BY_SIDE = 16
 order, and no sum waits for another. The mean of a thousand rows takes a sixth of the time that it takes vector by vector. Where functions
 are computed too, registers would not suffice."""
 
+KEPT: dict[str, Attribute] = {"no_unroll": UnitAttr()}
+"""Loops over short rows: LLVM would write them out before it looks for vectors, and then gather those across rows."""
+
+SHORT = 8
+"""Vectors of a row that LLVM might write out."""
+
 MOST_OF_BLOCK = 4
 """Vectors of a channel block at most, as on NEON."""
 
@@ -65,13 +71,14 @@ class Nest:
     def emit(self) -> None:
         k, group = self.k, self.group
         members = {op: self._member(cast(linalg.GenericOp, op)) for op in group.members}
+        self._collapse(list(members.values()))
         if len(members) == 1:
             (member,) = members.values()
             _Single(self, member).emit()
             return
         for kept in rows_kept(group):
             if kept not in self.buffers:
-                shape = [cast(int, d) for d in group.inner]
+                shape = [cast(int, d) for d in self.extents[self.outer :]]
                 buffer = k.scratch(shape, cast(TensorType, kept.type).element_type)
                 self.scratch[kept] = View(buffer, ())
         self.width = self._row_lanes(list(members.values()))
@@ -128,6 +135,42 @@ class Nest:
                 (member.writes if is_out else member.reads)[n - len(op.inputs) if is_out else n] = view
         return member
 
+    def _collapse(self, members: list[Member]) -> None:
+        """Merges adjacent loops, both outer or both inner ones, over which all operands advance by one stride."""
+        if any(isinstance(o, linalg.IndexOp) for m in members for o in m.op.body.block.ops):
+            return
+        groups: list[list[int]] = []
+        for loop in range(len(self.extents)):
+            inside = loop not in (0, self.outer) and not any(loop == len(m.space.outer) for m in members)
+            if inside and self._mergeable(loop, members):
+                groups[-1].append(loop)
+            else:
+                groups.append([loop])
+        if len(groups) == len(self.extents):
+            return
+        extents = [self._extent([self.extents[n] for n in g]) for g in groups]
+        self.extents, self.outer = tuple(extents), sum(g[0] < self.outer for g in groups)
+        for m in members:
+            outer = [n for n, g in enumerate(groups) if g[-1] < len(m.space.outer)]
+            own = [n for n, g in enumerate(groups) if g[-1] < len(m.loops)]
+            m.space = Space(tuple(extents[n] for n in outer), tuple(extents[n] for n in own[len(outer) :]), tuple(own))
+            m.loops = tuple(own)
+            for views, values in ((m.reads, m.op.inputs), (m.writes, m.op.results)):
+                for n, view in views.items():
+                    strides = [view.strides[groups[g][-1]] for g in own]
+                    views[n] = self.again(view, values[n], strides, [extents[g] for g in own])
+
+    def _mergeable(self, loop: int, members: list[Member]) -> bool:
+        """Whether all operands advance over a loop and the one outside of it as over a single one."""
+        views = [v for m in members if loop < len(m.loops) for v in (*m.reads.values(), *m.writes.values())]
+        return all(v.strides[loop - 1] == times(v.strides[loop], factors(self.extents[loop])) for v in views)
+
+    def _extent(self, sizes: list[Size]) -> Size:
+        total: Factors = (1, ())
+        for s in sizes:
+            total = times(total, factors(s))
+        return self.k.product(total)
+
     def again(self, view: View, value: SSAValue, strides: Sequence[Factors], extents: Sequence[Size]) -> View:
         """The view of a value over other loops."""
         owner = view.memref.owner
@@ -169,7 +212,16 @@ class Nest:
     def _inner_loops(self, first: int, indices: list[SSAValue], carried: list[SSAValue], at) -> list[SSAValue]:
         if first == len(self.extents):
             return at(indices, carried)
-        return self.k.loop(0, self.extents[first], 1, lambda i, *c: self._inner_loops(first + 1, [*indices, i], list(c), at), carried)
+
+        def body(i: SSAValue, *c: SSAValue) -> list[SSAValue]:
+            return self._inner_loops(first + 1, [*indices, i], list(c), at)
+
+        return self.k.loop(0, self.extents[first], 1, body, carried, **self.row_hints())
+
+    def row_hints(self) -> dict[str, Attribute]:
+        """For loops over rows that LLVM is to make vectors of. Those of long ones are to be interleaved, too, which the hint forbids."""
+        extent = self.extents[-1]
+        return KEPT if not self.width and isinstance(extent, int) and self.lanes <= extent < SHORT * self.lanes else {}
 
     def starts(self, m: Member) -> list[SSAValue]:
         """The values that a reduction's accumulators start from."""
@@ -247,10 +299,7 @@ class _Single:
         self.nest, self.m, self.k = nest, member, nest.k
 
     def emit(self) -> None:
-        m, op = self.m, self.m.op
-        has_index = any(isinstance(o, linalg.IndexOp) for o in op.body.block.ops)
-        if not has_index:
-            self._collapse()
+        m = self.m
         lanes = self._vector_lanes()
         transpose = Transpose(self.k, m, self.nest.lanes)
         if transpose.fits:
@@ -276,41 +325,6 @@ class _Single:
 
     def _views(self) -> list[View]:
         return [*self.m.reads.values(), *self.m.writes.values()]
-
-    def _collapse(self) -> None:
-        """Merges adjacent parallel (or adjacent reduced) loops over which every operand advances by one stride."""
-        m = self.m
-        outer, inner = list(m.space.outer), list(m.space.inner)
-        sizes = [*outer, *inner]
-        groups: list[list[int]] = []
-        for loop in range(len(sizes)):
-            starts_inner = loop == len(outer)
-            if groups and not starts_inner and self._mergeable(groups[-1][-1], loop, sizes):
-                groups[-1].append(loop)
-            else:
-                groups.append([loop])
-        if len(groups) == len(sizes):
-            return
-        boundary = len(outer)
-        extents = [self._extent([sizes[n] for n in g]) for g in groups]
-        new_outer = [e for g, e in zip(groups, extents, strict=True) if g[0] < boundary]
-        new_inner = [e for g, e in zip(groups, extents, strict=True) if g[0] >= boundary]
-        m.space = Space(tuple(new_outer), tuple(new_inner), tuple(range(len(groups))))
-        m.loops = tuple(range(len(groups)))
-        self.nest.extents = tuple(extents)
-        for views, is_out in ((m.reads, False), (m.writes, True)):
-            for n, view in list(views.items()):
-                value = m.op.results[n] if is_out else m.op.inputs[n]
-                views[n] = self.nest.again(view, value, [view.strides[g[-1]] for g in groups], extents)
-
-    def _extent(self, sizes: list[Size]) -> Size:
-        total: Factors = (1, ())
-        for s in sizes:
-            total = times(total, factors(s))
-        return self.k.product(total)
-
-    def _mergeable(self, a: int, b: int, sizes: list[Size]) -> bool:
-        return all(v.strides[a] == times(v.strides[b], factors(sizes[b])) for v in self._views())
 
     # -- vectors over a channel block
 
@@ -431,7 +445,7 @@ class _Single:
             def at(inner: list[SSAValue], carried: list[SSAValue]) -> list[SSAValue]:
                 return nest.element(m, [*indices, *inner], {}, {m: carried})
 
-            final = self._reduce_loops(0, indices, nest.starts(m), at, {})
+            final = self._reduce_loops(0, indices, nest.starts(m), at, nest.row_hints())
             for n, view in m.writes.items():
                 k.emit(memref.StoreOp.get(final[n], view.memref, [*indices, *([k.const(0)] * len(m.space.inner))]))
 

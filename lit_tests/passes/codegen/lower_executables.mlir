@@ -216,3 +216,31 @@ func.func @windows(%x: tensor<8x33xf32>) -> tensor<8x16xf32> attributes {dispatc
   } -> tensor<8x16xf32>
   func.return %y : tensor<8x16xf32>
 }
+
+// -----
+
+// Planes that are reduced, and what reads the sums: a plane is one row, whose short loop is left for LLVM to make vectors of.
+// CHECK:       func.func @planes
+// CHECK:         %[[N:.*]] = arith.constant 49 : index
+// CHECK:         scf.for
+// CHECK-NEXT:      %[[SUM:.*]] = scf.for {{.*}} to %[[N]] step
+// CHECK:           {no_unroll}
+// CHECK:           arith.divf %[[SUM]]
+func.func @planes(%x: tensor<4x7x7xf32>) -> tensor<4xf32> attributes {dispatch.executable = 1 : i64} {
+  %zero = arith.constant 0.0 : f32
+  %count = arith.constant 49.0 : f32
+  %e0 = tensor.empty() : tensor<4xf32>
+  %start = linalg.fill ins(%zero : f32) outs(%e0 : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>, affine_map<(d0, d1, d2) -> (d0)>], iterator_types = ["parallel", "reduction", "reduction"]} ins(%x : tensor<4x7x7xf32>) outs(%start : tensor<4xf32>) {
+  ^bb0(%0: f32, %1: f32):
+    %2 = arith.addf %1, %0 : f32
+    linalg.yield %2 : f32
+  } -> tensor<4xf32>
+  %e1 = tensor.empty() : tensor<4xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} ins(%sum : tensor<4xf32>) outs(%e1 : tensor<4xf32>) {
+  ^bb0(%3: f32, %4: f32):
+    %5 = arith.divf %3, %count : f32
+    linalg.yield %5 : f32
+  } -> tensor<4xf32>
+  func.return %y : tensor<4xf32>
+}
