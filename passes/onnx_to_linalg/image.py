@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...dialects.kernel import Array, Out, f64, floor, kernel
 from ...dialects.onnx import image as ops
-from ...dialects.onnx.dims import Dim, product
+from ...dialects.onnx.dims import Dim, Shape, product
 from ...dialects.onnx.types import ElementType
 from ..scalar import BOOL, DOUBLE, FLOAT, INDEX, INT64, Scalar
 from .builder import Lowering, Tensor
@@ -210,6 +211,16 @@ def affine_grid(b: Lowering, op: ops.AffineGridOp, theta: Tensor, size: Tensor) 
     return b.compute(shape, theta.type, element)
 
 
+MANY_CHANNELS = 8
+"""From so many on the channels of a place are sampled together."""
+
+TAPS = {"nearest": 1, "linear": 2, "cubic": 4}
+"""Taps along an axis."""
+
+Tap: TypeAlias = "tuple[Scalar, Scalar, Scalar]"
+"""(index in range, weight, whether it counts)"""
+
+
 @lower(ops.GridSampleOp)
 def grid_sample(b: Lowering, op: ops.GridSampleOp, x: Tensor, grid: Tensor) -> Tensor:
     """Each axis has its own taps and weights; the element is the sum over all combinations of taps."""
@@ -220,12 +231,17 @@ def grid_sample(b: Lowering, op: ops.GridSampleOp, x: Tensor, grid: Tensor) -> T
     wide = DOUBLE if DOUBLE in (x.type, grid.type) else FLOAT
     require_elements(b, x, range(2, x.rank))
 
+    def taps_at(n: Any, *out: Any) -> list[list[Tap]]:
+        """The taps of a place along each axis."""
+        places = [b.s.cast(grid[(n, *out, len(spatial) - 1 - axis)], wide) for axis in range(len(spatial))]
+        return [_taps(b, place, size, wide, mode, padding, align) for place, size in zip(places, spatial, strict=True)]
+
+    if mode != "nearest" and isinstance(x.shape[1], int) and x.shape[1] >= MANY_CHANNELS:
+        return _sample_rows(b, x, taps_at, TAPS[mode] ** len(spatial), b.shapes.of(op.y), wide)
+
     def element(*i: Any) -> Scalar:
         n, c, *out = i
-        taps = []
-        for axis, size in enumerate(spatial):
-            at = b.s.cast(grid[(n, *out, len(spatial) - 1 - axis)], wide)
-            taps.append(_taps(b, at, size, wide, mode, padding, align))
+        taps = taps_at(n, *out)
         total: Any = None
         for corner in itertools.product(*taps):
             inside = b.s.all([held for _, _, held in corner])
@@ -241,10 +257,60 @@ def grid_sample(b: Lowering, op: ops.GridSampleOp, x: Tensor, grid: Tensor) -> T
     return b.compute(b.shapes.of(op.y), x.type, element)
 
 
-def _taps(
-    b: Lowering, place: Scalar, size: Dim, type: ElementType, mode: str, padding: str, align: bool
-) -> list[tuple[Scalar, Scalar, Scalar]]:
-    """(index in range, weight, whether it counts) for the taps along one axis of a place from -1 to 1."""
+@kernel
+def weigh_rows(x: Array, places: Array, weights: Array, y: Out):
+    """y[n, o] = the sum over t of weights[n, o, t] x[n, places[n, o, t]], rows of channels all; places below 0 do not count."""
+    for n in range(y.shape[0]):
+        for o in range(y.shape[1]):
+            for c in range(y.shape[2]):
+                y[n, o, c] = 0
+            for t in range(places.shape[2]):
+                place, weight = places[n, o, t], weights[n, o, t]
+                if place >= 0:
+                    for c in range(y.shape[2]):
+                        y[n, o, c] += weight * x[n, place, c]
+
+
+def _sample_rows(b: Lowering, x: Tensor, taps_at: Callable[..., list[list[Tap]]], count: int, shape: Shape, type: ElementType) -> Tensor:
+    """The samples of many channels: with these innermost every tap is a row of them, and all have one list of places and weights."""
+    n, c, *out = shape
+    spatial = x.shape[2:]
+
+    def chosen(tap: Any, taps: list[list[Tap]]) -> list[Tap]:
+        """Of each axis the tap that the digits of a number say, the last axis having the last digit."""
+        found: list[Tap] = []
+        rest = b.s.operand(tap, INDEX)
+        for axis in reversed(taps):
+            digit, rest = rest % len(axis), rest // len(axis)
+            index, weight, held = axis[0]
+            for k, (index_k, weight_k, held_k) in enumerate(axis[1:], 1):
+                here = digit.equals(k)
+                index, weight = b.s.select(here, index_k, index), b.s.select(here, weight_k, weight)
+                held = b.s.select(here, held_k, held)
+            found.insert(0, (index, weight, held))
+        return found
+
+    def place(*i: Any) -> Scalar:
+        taps = chosen(i[-1], taps_at(*i[:-1]))
+        flat: Any = b.s.const(0, INDEX)
+        for (index, _, _), size in zip(taps, spatial, strict=True):
+            flat = flat * b.index(size) + index
+        return b.s.select(b.s.all([held for _, _, held in taps]), b.s.cast(flat, INT64), -1)
+
+    def weight(*i: Any) -> Scalar:
+        return math.prod((w for _, w, _ in chosen(i[-1], taps_at(*i[:-1]))), start=b.s.const(1, type))
+
+    places = b.reshape(b.compute((n, *out, count), INT64, place, doc="positions"), (n, product(out), count))
+    weights = b.reshape(b.compute((n, *out, count), type, weight, doc="weights"), (n, product(out), count))
+    flat = b.reshape(x, (n, c, product(spatial)))
+    rows = b.compute((n, product(spatial), c), type, lambda n, p, c: b.s.cast(flat[n, c, p], type))
+    (sampled,) = b.kernel(weigh_rows, {"x": rows, "places": places, "weights": weights, "y": ((n, product(out), c), type)})
+    planes = b.compute((n, c, product(out)), x.type, lambda n, c, o: b.s.cast(sampled[n, o, c], x.type))
+    return b.reshape(planes, shape)
+
+
+def _taps(b: Lowering, place: Scalar, size: Dim, type: ElementType, mode: str, padding: str, align: bool) -> list[Tap]:
+    """The taps along one axis of a place from -1 to 1."""
     n = b.s.cast(b.s.operand(b.index(size), INDEX), type)
     x = (place + 1.0) * 0.5 * (n - 1.0) if align else ((place + 1.0) * n - 1.0) * 0.5
     low, high = (b.s.const(0, type), n - 1.0) if align else (b.s.const(-0.5, type), n - 0.5)

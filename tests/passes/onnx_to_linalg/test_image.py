@@ -80,6 +80,18 @@ def test_grid(run, mode, padding, corners):
     np.testing.assert_allclose(y, reference("GridSample", x, grid, **attributes), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("plane", [(4, 5), (3, 2, 4)])
+def test_grid_of_many_channels(run, mode, padding, plane):
+    if mode == "cubic" and len(plane) > 2:
+        pytest.skip("the reference samples volumes linearly only")
+    x = rng.standard_normal((2, 9, *plane)).astype(np.float32)
+    grid = rng.uniform(-2.2, 2.2, (2, *plane[::-1], len(plane))).astype(np.float32)
+    y = run("GridSample", x, grid, open_dims=(0, 2), mode=mode, padding_mode=padding)
+    np.testing.assert_allclose(y, reference("GridSample", x, grid, mode=mode, padding_mode=padding), rtol=1e-3, atol=1e-4)
+
+
 def test_grid_far_outside(run):
     x, grid = np.ones((1, 1, 1, 3), np.float32), np.array([[[[np.inf, 0], [np.nan, -np.inf], [1e30, 5]]]], np.float32)
     for padding in ("zeros", "border", "reflection"):
