@@ -194,20 +194,23 @@ def scatter_elements(data: Array, indices: Array, updates: Array, y: Out, axis: 
     """data, with each update put where its index replaces its own position along the axis."""
     for i in range(data.size):
         y.flat[i] = data.flat[i]
-    for i in range(indices.size):
-        rest, at = i, 0
-        there = True
-        for k in unroll(data.rank):
-            place = rest // indices.strides[k]
+    last = data.rank - 1
+    for row in range(indices.size // max(indices.shape[last], 1)):
+        begin, rest, base = row * indices.shape[last], row * indices.shape[last], 0
+        for k in unroll(last):
+            if k != axis:
+                base += rest // indices.strides[k] * data.strides[k]
             rest = rest % indices.strides[k]
-            if k == axis:
-                place, there = wrapped(indices.flat[i], data.shape[k])
-            at += place * data.strides[k]
-        if there:
-            if reduction == "none":
-                y.flat[at] = updates.flat[i]
-            else:
-                y.flat[at] = reduced(y.flat[at], updates.flat[i], reduction)
+        for j in range(indices.shape[last]):
+            place, there = wrapped(indices.flat[begin + j], data.shape[axis])
+            at = base + place * data.strides[axis]
+            if axis != last:
+                at += j
+            if there:
+                if reduction == "none":
+                    y.flat[at] = updates.flat[begin + j]
+                else:
+                    y.flat[at] = reduced(y.flat[at], updates.flat[begin + j], reduction)
 
 
 _OF_TRUTH = {"none": "none", "add": "or", "max": "or", "mul": "and", "min": "and"}
@@ -220,13 +223,20 @@ def _reduction(op: Any, data: Tensor) -> str:
     return _OF_TRUTH[reduction] if data.type is BOOL else reduction
 
 
+def _rows_along(b: Lowering, x: Tensor, axis: int) -> Tensor:
+    """x as (outer, the axis, inner), without an inner dimension of 1: rows along the axis take no division an element."""
+    rows = around(b, x, axis)
+    return b.reshape(rows, rows.shape[:2]) if rows.shape[2] == 1 else rows
+
+
 @lower(ops.ScatterOp, ops.ScatterElementsOp)
 def lower_scatter_elements(b: Lowering, op: Any, data: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
     axis, shape = op.attr("axis") % data.rank, data.shape
     _require_reach(b, indices, data, axis)
     if all(i == d for k, (i, d) in enumerate(zip(indices.shape, data.shape, strict=True)) if k != axis):
         updates = b.reshape(updates, indices.shape)
-        data, indices, updates, axis = around(b, data, axis), around(b, indices, axis), around(b, updates, axis), 1
+        data, indices, updates = (_rows_along(b, t, axis) for t in (data, indices, updates))
+        axis = 1
     arrays = {"data": data, "indices": indices, "updates": updates, "y": (data.shape, data.type)}
     (y,) = b.kernel(scatter_elements, arrays, {"axis": axis, "reduction": _reduction(op, data)})
     return b.reshape(y, shape)
