@@ -6,7 +6,25 @@ from typing import Any
 
 from xdsl.dialects.builtin import ComplexType
 
-from ...dialects.kernel import Array, Out, Size, cast, i32, inline, isfloat, isnan, kernel, parallel, unroll
+from ...dialects.kernel import (
+    Array,
+    Out,
+    Size,
+    bitcast,
+    cast,
+    f32,
+    f64,
+    i32,
+    i64,
+    inline,
+    isfloat,
+    isnan,
+    kernel,
+    parallel,
+    u32,
+    u64,
+    unroll,
+)
 from ...dialects.onnx import indexing as ops
 from ...dialects.onnx.dims import ceildiv, minimum
 from ...dialects.onnx.image import NonMaxSuppressionOp
@@ -159,22 +177,66 @@ def goes_before(p, q, descending):
 
 
 @inline
-def before(x, row, a, b, descending):
-    """Whether slice a of x (outer, size, inner) stands before slice b, or element a of that row of x (rows, size) before b."""
-    if x.rank == 2:
-        first, _ = goes_before(x[row, a], x[row, b], descending)
-        return first
+def before(x, a, b):
+    """Whether slice a of x (outer, size, inner) stands before slice b, or an element of x (size) before another."""
+    if x.rank == 1:
+        only, _ = goes_before(x[a], x[b], False)
+        return only
     for o in range(x.shape[0]):
         for j in range(x.shape[2]):
-            first, second = goes_before(x[o, a, j], x[o, b, j], descending)
+            first, second = goes_before(x[o, a, j], x[o, b, j], False)
             if first or second:
                 return first
     return False
 
 
 @inline
-def merge_sort(x, row, order, scratch, count, descending):
-    """Sorts order[0 .. count], numbers of what `before` compares; equals stay as they stood."""
+def alike(x, a, b):
+    """Whether neither of two slices or elements of x stands before the other."""
+    if x.rank == 1:
+        first, second = goes_before(x[a], x[b], False)
+        return not first and not second
+    for o in range(x.shape[0]):
+        for j in range(x.shape[2]):
+            first, second = goes_before(x[o, a, j], x[o, b, j], False)
+            if first or second:
+                return False
+    return True
+
+
+@inline
+def bits_of(x, v):
+    """The same number for elements of x that are equal, or both NaN."""
+    if not isfloat(x):
+        return u64(i64(v))
+    if isnan(v):
+        return u64(1)
+    v = v + 0  # for both zeros
+    if x.dtype == f64:
+        return bitcast(v, u64)
+    return u64(bitcast(f32(v), u32))
+
+
+GOLDEN = 0x9E3779B97F4A7C15
+"""2^64 divided by the golden ratio, which spreads neighbours."""
+
+
+@inline
+def place_of(x, a, places):
+    """Where to look for a slice or element of x in a table of so many places: by the upper bits of products with the golden ratio."""
+    mixed = u64(0)
+    if x.rank == 1:
+        mixed = bits_of(x, x[a]) * GOLDEN
+    else:
+        for o in range(x.shape[0]):
+            for j in range(x.shape[2]):
+                mixed = ((mixed >> 29) ^ mixed ^ bits_of(x, x[o, a, j])) * GOLDEN
+    return i64((mixed >> 33) * u64(places) >> 31)
+
+
+@inline
+def merge_sort(x, slices, order, scratch, count):
+    """Sorts order[0 .. count], numbers of the slices of x that `slices` lists, none of which are alike."""
     width = 1
     while width < count:
         for start in range(0, count, 2 * width):
@@ -183,7 +245,7 @@ def merge_sort(x, row, order, scratch, count, descending):
             for at in range(start, end):
                 take_right = left >= middle
                 if not take_right and right < end:
-                    take_right = before(x, row, order[right], order[left], descending)
+                    take_right = before(x, slices[order[right]], slices[order[left]])
                 if take_right:
                     scratch[at] = order[right]
                     right += 1
@@ -212,34 +274,36 @@ def _parts(b: Lowering, x: Tensor) -> Tensor:
 
 
 @kernel
-def find_distinct(x: Array, order: Out, scratch: Out, first: Out, counts: Out, inverse: Out, count: Out, ascending: bool):
-    """Groups equal slices of x: each group's first slice and size, each slice's group, the number of groups."""
-    size = x.shape[1]
+def find_distinct(
+    x: Array, table: Out, order: Out, scratch: Out, found: Out, first: Out, counts: Out, inverse: Out, count: Out, ascending: bool
+):
+    """Groups equal slices of x: each group's first slice and size, each slice's group, the number of groups.
+
+    A hash table of groups finds them in the order of their first slices; they alone are sorted then, if asked for.
+    """
+    size, groups = inverse.size, 0
+    for place in range(table.size):
+        table[place] = -1
     for i in range(size):
-        order[i] = i
-    merge_sort(x, 0, order, scratch, size, False)
-    groups = 0
-    for i in range(size):
-        if i == 0 or before(x, 0, order[i - 1], order[i], False):
-            first[groups] = order[i]
-            counts[groups] = 0
+        at = place_of(x, i, table.size)
+        while table[at] >= 0 and not alike(x, found[table[at]], i):
+            at = at + 1 if at + 1 < table.size else 0
+        if table[at] < 0:
+            table[at], found[groups], scratch[groups] = groups, i, 0
             groups += 1
-        inverse[order[i]] = groups - 1
-        counts[groups - 1] += 1
+        inverse[i] = table[at]
+        scratch[table[at]] += 1
     count[0] = groups
-    if not ascending:
+    for g in range(groups):
+        order[g], first[g], counts[g] = g, found[g], scratch[g]
+    if ascending:
+        merge_sort(x, found, order, scratch, groups)
         for g in range(groups):
-            scratch[g] = counts[g]
-        groups = 0
+            first[g], scratch[g], table[order[g]] = found[order[g]], counts[order[g]], g
+        for g in range(groups):
+            counts[g] = scratch[g]
         for i in range(size):
-            was = inverse[i]
-            if scratch[was] > 0:
-                order[was] = groups
-                first[groups] = i
-                counts[groups] = scratch[was]
-                scratch[was] = 0
-                groups += 1
-            inverse[i] = order[was]
+            inverse[i] = table[inverse[i]]
 
 
 @lower(ops.UniqueOp)
@@ -248,9 +312,12 @@ def unique(b: Lowering, op: ops.UniqueOp, x: Tensor) -> tuple[Tensor | None, ...
     rows = b.reshape(x, (x.size,)) if axis is None else x
     axis = axis or 0
     vector = ((rows.shape[axis],), INT64)
-    names = ("order", "scratch", "first", "counts", "inverse")
-    arrays: dict[str, Any] = {"x": as_ordered(b, around(b, rows, axis)), **dict.fromkeys(names, vector), "count": ((1,), INT64)}
-    _, _, first, counts, inverse, count = b.kernel(find_distinct, arrays, {"ascending": op.attr("sorted") != 0})
+    names = ("order", "scratch", "found", "first", "counts", "inverse")
+    parted = rows.rank > 1 or isinstance(rows.type.ir, ComplexType)
+    slices = as_ordered(b, around(b, rows, axis) if parted else rows)
+    table = ((2 * rows.shape[axis] + 1,), INT64)
+    arrays: dict[str, Any] = {"x": slices, "table": table, **dict.fromkeys(names, vector), "count": ((1,), INT64)}
+    *_, first, counts, inverse, count = b.kernel(find_distinct, arrays, {"ascending": op.attr("sorted") != 0})
     b.define_result_dim(op.y, 0, b.host_scalar(count).value)
     shape = b.shapes.of(op.y)
     found = (shape[axis],)
