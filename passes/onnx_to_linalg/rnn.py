@@ -60,6 +60,8 @@ def add_recurrent(gates, state, rt, d, n, end, rows, width, lanes, backwards):
     """Adds state times rt (D, P, H, W) to the gates (D, N, P*W) of sequences n .. end - 1, which are `rows` or fewer."""
     if rows == 1 or n + 1 == end:
         add_panels(gates, state, rt, d, n, end, 1, width, lanes, backwards)
+    elif rows > 2 and n + 2 == end:
+        add_panels(gates, state, rt, d, n, end, 2, width, lanes, backwards)
     else:
         add_panels(gates, state, rt, d, n, end, rows, width, lanes, backwards)
 
