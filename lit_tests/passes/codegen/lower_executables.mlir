@@ -107,7 +107,7 @@ func.func @contraction(%a: tensor<1x2x16xf32>, %b: tensor<1x1x16x16xf32>, %bias:
 // CHECK-NEXT:    %[[MOST:.*]] = arith.maximumf
 // CHECK-NEXT:    vector.store %[[MOST]]
 func.func @pool(%x: tensor<1x1x6x6x16xf32>, %w: tensor<1x2x2x1xf32>) -> tensor<1x1x3x3x16xf32> attributes {dispatch.executable = 2 : i64} {
-  %y = "dispatch.contract"(%x, %w) <{kind = "max_pool", window = array<i64: 2, 2, 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 0, 0>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0>}> ({
+  %y = "dispatch.contract"(%x, %w) <{kind = "max_pool", window = array<i64: 2, 2, 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 0, 0>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0>}> ({
   ^bb0(%0: f32):
     "dispatch.yield"(%0) : (f32) -> ()
   }) : (tensor<1x1x6x6x16xf32>, tensor<1x2x2x1xf32>) -> tensor<1x1x3x3x16xf32>
