@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import ml_dtypes
@@ -219,3 +220,18 @@ def test_large_planes_are_computed_in_parts(plane: tuple[int, int], taps: int, s
     windows = [x[:, :, i : i + ends[0] : stride, j : j + ends[1] : stride] for i in range(taps) for j in range(taps)]
     wanted = sum(np.einsum("nchw,kc->nkhw", v, w[:, :, n // taps, n % taps]) for n, v in enumerate(windows))
     np.testing.assert_allclose(one, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (4, 33), (23, 50), (9, 48)])
+def test_functions_of_products_go_by_rows(shape: tuple[int, int]) -> None:
+    """Whole panels of columns and parts of them, tiles of one row and of several."""
+    m, n = shape
+    x, w = (np.random.default_rng(seed).standard_normal(s).astype(np.float32) for seed, s in enumerate([(m, 20), (20, n)]))
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["p"]), onnx.helper.make_node("Gelu", ["p"], ["y"])]
+    inputs = [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, x.shape)]
+    outputs = [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)]
+    graph = onnx.helper.make_graph(nodes, "gelu", inputs, outputs, [onnx.numpy_helper.from_array(w, "w")])
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 24)], ir_version=10)
+    (got,) = intaglio.InferenceSession(proto, opt_level=1).run(None, {"x": x})
+    p = x.astype(np.float64) @ w
+    np.testing.assert_allclose(got, p * np.vectorize(math.erfc)(-p / math.sqrt(2)) / 2, rtol=1e-5, atol=1e-5)
