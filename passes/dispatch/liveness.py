@@ -157,7 +157,8 @@ class Liveness:
             return
         for part in op.parts:
             bytes = Storage(dims_of(part), cast(TensorType, part.type), owned=False).size
-            assert bytes is not None, "parts of fixed size make a whole of fixed size"
+            if bytes is None:  # the whole's size may be known where that of a part is not
+                return
             if isinstance(_where(part).owner, dispatch.CallOp | dispatch.JoinOp) and offset % ALIGNMENT == 0:
                 storage = self.storage(part)
                 if not storage.conditional and storage.inside is None and storage not in self._changed | outputs:

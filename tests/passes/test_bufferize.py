@@ -106,6 +106,14 @@ def test_what_is_joined_is_computed_there_or_copied() -> None:
     assert len(copies) == 5  # u, v in d, b, w in y, and e, which would lie off alignment
 
 
+def test_a_part_of_open_size_in_a_whole_of_known_size() -> None:
+    text = "m (float[16,4] a, float[N,4] b) => (float[20,4] y) { u = Relu(a) v = Exp(b) c = Concat<axis=0>(u, v) y = Reshape(c, s) }"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 18]> {text}')
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([20, 4]), "s"))
+    a, b = np.ones((16, 4), np.float32), np.zeros((4, 4), np.float32)
+    np.testing.assert_allclose(intaglio.compile(model).session().run(None, {"a": a, "b": b})[0], np.ones((20, 4)), rtol=1e-6)
+
+
 def test_joined_tensors_of_open_size_are_copied() -> None:
     text = "m (float[N,4] a, float[M,4] b) => (float[K,4] y) { u = Relu(a) v = Exp(b) y = Concat<axis=0>(u, v, u) }"
     session = intaglio.compile(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 18]> {text}')).session()
