@@ -27,6 +27,7 @@ from ..passes.onnx.differentiate import differentiate
 from ..passes.onnx.fold_constants import fold_constants
 from ..passes.onnx.fuse_attention import fuse_attention
 from ..passes.onnx.fuse_batch_norm import fuse_batch_norm
+from ..passes.onnx.fuse_few_bits import fuse_few_bits
 from ..passes.onnx.fuse_gelu import fuse_gelu
 from ..passes.onnx.lift_conv1d import lift_conv1d
 from ..passes.onnx.split_groups import split_groups
@@ -67,6 +68,7 @@ def onnx_level(imported: ImportedModel, target: Target, *, winograd: bool = True
     """Simplifies the graph in its own terms and chooses layouts and algorithms."""
     block, shapes, weights = main_function(imported.module).body.block, imported.shapes, Weights(imported.weights)
     differentiate(block, shapes, weights)  # first: passes may not change what a Gradient names, and simplify what comes of it
+    fuse_few_bits(block, shapes, weights)  # before folding, which makes floats of constant weights
     fold_constants(block, shapes, weights)  # before what asks for constant weights
     fuse_attention(block, shapes, weights)  # after folding, which tells the scale
     fuse_gelu(block, shapes)  # likewise

@@ -376,6 +376,8 @@ class ContractOp(IRDLOperation):
     kind "attention": softmax(score) values, of lhs (queries) [batch.., M, K], rhs (keys, turned) [batch.., N/w, K/c, c, w] and values
     [batch.., N, F], result [batch.., M, F]. The region and `extra_maps` are of the scores (batch.., M, N), not of the result. `reads` say
     where elements lie in the operands: maps from (batch.., m, k) for lhs, (batch.., n, k) for rhs that is not packed, (batch.., n, f).
+    kind "few_bits": lhs [M, K] of float32, rhs [N/w, K/c, r, w] of int32, result [M, N]: of a column's c elements of a block, r - 1 words
+    or r - 2 of codes, the first in the lowest bits, then the scale's bits, and those of 2^bits plus the zero point unless all have one.
     Of bytes, summed in int32, the kinds "matmul" and "conv" take groups of 4 of the reduced elements at once: rhs [.., c/4, w, 4] in
     place of [.., c, w], packed always, and signed; `signed` says that lhs is, too.
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
@@ -393,7 +395,9 @@ class ContractOp(IRDLOperation):
     """
 
     name = "dispatch.contract"
-    KINDS: ClassVar = ("matmul", "conv", "winograd", "depthwise", "max_pool", "sum_pool", "planar", "planar_depthwise", "attention")
+    KINDS: ClassVar = (
+        "matmul", "conv", "winograd", "depthwise", "max_pool", "sum_pool", "planar", "planar_depthwise", "attention", "few_bits",
+    )  # fmt: skip
     kind = prop_def(StringAttr)
     window = prop_def(DenseArrayBase[I64])
     batch = prop_def(IntegerAttr)

@@ -14,7 +14,9 @@ from xdsl.irdl import operand_def, result_def, var_operand_def
 from .onnx.base import OnnxOp, float_attr, int_attr, operator, tensor
 from .onnx.dims import Shape
 from .onnx.shapes import Shapes
-from .onnx.types import F32
+from .onnx.types import BY_NAME, F32
+
+_CODES = (BY_NAME["uint8"].ir,)
 
 
 @operator(since=1)
@@ -39,4 +41,23 @@ class AttentionOp(OnnxOp):
         return ((*shapes.of(self.q)[:-1], shapes.of(self.v)[-1]),)
 
 
-FUSED = Dialect("fused", [AttentionOp])
+@operator(since=1)
+class FewBitsMatMulOp(OnnxOp):
+    """x times weights of `bits` bits, whose rows of K have a scale and a zero point for each `block` of them: x (.., K), w (N, K) of codes
+    of no sign, scale and point (N, K/block), all constant; y (.., N) = sum of x (w - point) scale."""
+
+    name = "fused.few_bits_matmul"
+    x = operand_def(tensor("T", F32))
+    w = operand_def(tensor("T1", _CODES))
+    scale = operand_def(tensor("T", F32))
+    point = operand_def(tensor("T1", _CODES))
+    y = result_def(tensor("T", F32))
+    bits = int_attr(4)
+    block = int_attr(32)
+
+    @override
+    def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
+        return ((*shapes.of(self.x)[:-1], shapes.of(self.w)[0]),)
+
+
+FUSED = Dialect("fused", [AttentionOp, FewBitsMatMulOp])

@@ -19,6 +19,7 @@ from .attention import Attention
 from .contraction import Contraction
 from .depthwise import Depthwise
 from .expand_math import expand_math
+from .few_bits import FewBits
 from .fill import emit_fill
 from .kernel import Buffer, KernelBuilder, Units, flat_type
 from .nest import Nest
@@ -38,6 +39,7 @@ STRATEGIES: dict[str, type[Contraction]] = {
     "planar": Planar,
     "attention": Attention,
     "planar_depthwise": PlanarDepthwise,
+    "few_bits": FewBits,
 }
 """How contractions are emitted by their kind; others are by the one for all."""
 

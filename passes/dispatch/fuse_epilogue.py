@@ -67,7 +67,7 @@ def _extra_fits(contract: dispatch.ContractOp, value: SSAValue, map: AffineMap) 
     last = [n for n, e in enumerate(map.results) if isinstance(e, AffineDimExpr) and e.position == rank - 1]
     if last and last != [len(map.results) - 1]:
         return False
-    if contract.kind.data != "matmul":
+    if contract.kind.data not in ("matmul", "few_bits"):
         return True
     # The result's row dimensions are taken as one: an extra must have them all, in place, or none. Those of one element do not count.
     full = dims_of(contract.result)

@@ -147,6 +147,54 @@ CASES: dict[str, Case] = {
         """,
         {"w": _draw(32, 16, 3, 3), "v": _draw(32, 5, 3, 2)},
     ),
+    "planar": Case(
+        _draw(1, 12, 9, 21),
+        """
+        a = Conv <group = 2, pads = [1, 1, 1, 1]> (x, w)
+        y0 = Relu (a)
+        y1 = Conv <group = 3, strides = [2, 3], dilations = [1, 2]> (x, v)
+        y2 = Conv <group = 2> (x, u)
+        """,
+        {"w": _draw(34, 6, 3, 3), "v": _draw(9, 4, 3, 2), "u": _draw(6, 6, 1, 1)},
+    ),
+    "planar axes": Case(
+        _draw(1, 3, 5, 6, 19),
+        """
+        y0 = Conv <pads = [1, 0, 1, 1, 1, 1]> (x, w)
+        s = Constant <value_ints = [0, 0, -1]> ()
+        r = Reshape (x, s)
+        y1 = Conv <pads = [1, 1]> (r, v)
+        """,
+        {"w": _draw(7, 3, 3, 2, 3), "v": _draw(10, 3, 3)},
+    ),
+    "planar depthwise": Case(
+        _draw(2, 5, 13, 37),
+        """
+        a = Conv <group = 5, pads = [1, 1, 1, 1]> (x, w)
+        y0 = Clip (a, low, high)
+        y1 = Conv <group = 5, strides = [2, 2], pads = [2, 1, 1, 0]> (x, v)
+        """,
+        {"w": _draw(5, 1, 3, 3), "v": _draw(5, 1, 3, 3, seed=1), "low": np.float32(0), "high": np.float32(0.7)},
+    ),
+    "few bits": Case(
+        _draw(9, 64),
+        """
+        f = DequantizeLinear <axis = 0, block_size = 32> (w, s, z)
+        y0 = MatMul (x, f)
+        r = Slice (x, zero, one, zero)
+        g = DequantizeLinear <axis = 0, block_size = 16> (v, t)
+        y1 = MatMul (r, g)
+        """,
+        {
+            "w": _whole(np.int8, 64, 21, low=-8, high=7).astype(ml_dtypes.int4),
+            "s": _draw(2, 21) ** 2,
+            "z": _whole(np.int8, 2, 21, low=-8, high=7).astype(ml_dtypes.int4),
+            "v": _whole(np.uint8, 64, 5, low=0, high=255),
+            "t": _draw(4, 5) ** 2 / 100,
+            "zero": np.array([0]),
+            "one": np.array([1]),
+        },
+    ),
     "quantised convolution": Case(
         _whole(np.uint8, 1, 5, 9, 11, low=0, high=255),
         """

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ....dialects.custom import Operand, TensorSpec, decomposition, operator
 from ....dialects.kernel import Array, Out, cast, check, f32, isfloat, kernel, local, unroll
+from ....dialects.onnx.types import BY_NAME
 from ..values import Graph, Value
 from .common import DOMAIN, SHORT_FLOATS
 
@@ -135,4 +138,31 @@ def MatMulNBits(
     if 0 in B.shape:
         zeros = A.like(0).expand(*A.dims()[:-1], N)
         return zeros if bias is None else zeros + bias
+    if g_idx is None and K % block_size == 0 and (known := _constants(B, scales, zero_points, N, bits)) is not None:
+        weights = g.DequantizeLinear(*known, axis=1, block_size=block_size).transpose(1, 0)
+        product = A.cast("float") @ weights
+        return (product if bias is None else product + bias.cast("float")).cast(A.type)
     return g.op(_packed, A, B, scales, zero_points, g_idx, bias, bits=bits, block=block_size, depth=K, columns=N)
+
+
+def _constants(b: Value, scales: Value, zeros: Value | None, columns: int, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """What DequantizeLinear takes of constant weights: codes (N, K), scales and zero points (N, blocks); None where it cannot."""
+    packed, scale = b.constant, scales.constant
+    points = None if zeros is None else zeros.constant
+    type = {4: BY_NAME["uint4"], 8: BY_NAME["uint8"]}.get(bits)
+    if packed is None or scale is None or type is None or (zeros is not None and (points is None or points.dtype != np.uint8)):
+        return None
+    if packed.ndim != 3 or packed.shape[0] != columns or scale.size != columns * packed.shape[1]:
+        return None
+    codes, shape = _unpacked(packed.reshape(columns, -1), bits), (columns, packed.shape[1])
+    if points is None:
+        points = np.full(shape, 1 << (bits - 1), np.uint8)
+    else:
+        points = _unpacked(points.reshape(columns, -1), bits)[:, : shape[1]]
+    return codes.astype(type.numpy), scale.reshape(shape).astype(np.float32), points.astype(type.numpy)
+
+
+def _unpacked(rows: np.ndarray, bits: int) -> np.ndarray:
+    """The values of a few bits in rows of bytes, the first in the low bits of a byte."""
+    parts = [(rows >> np.uint8(at)) & np.uint8((1 << bits) - 1) for at in range(0, 8, bits)]
+    return np.stack(parts, axis=-1).reshape(len(rows), -1)

@@ -154,6 +154,80 @@ func.func @bytes(%x: tensor<2x64xi8>, %w: tensor<1x1x16x16x4xi8>) -> tensor<2x16
 
 // -----
 
+// Four bits: a code becomes 16 + code in the mantissa; one row sums products and its elements, odd and even apart, and corrects by the
+// scale and the point of the block.
+// CHECK:       func.func @few_bits
+// CHECK:         scf.for {{.*}} -> (vector<16xf32>)
+// CHECK:           scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK:             vector.load {{.*}} vector<16xi32>
+// CHECK:             arith.shli
+// CHECK-NEXT:        arith.andi
+// CHECK-NEXT:        arith.ori
+// CHECK-NEXT:        arith.bitcast {{.*}} vector<16xi32> to vector<16xf32>
+// CHECK:             vector.fma
+// CHECK:           arith.mulf
+// CHECK-NEXT:      arith.subf
+// CHECK-NEXT:      vector.fma
+// CHECK:         vector.store
+func.func @few_bits(%x: tensor<1x64xf32>, %w: tensor<1x2x5x16xi32>) -> tensor<1x16xf32> attributes {dispatch.executable = 2 : i64} {
+  %y = "dispatch.contract"(%x, %w) <{kind = "few_bits", window = array<i64: 4, 8>, batch = 0 : i64, layout = array<i64: 0, 1, 32, 16>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0>}> ({
+  ^bb0(%s: f32):
+    "dispatch.yield"(%s) : (f32) -> ()
+  }) : (tensor<1x64xf32>, tensor<1x2x5x16xi32>) -> tensor<1x16xf32>
+  func.return %y : tensor<1x16xf32>
+}
+
+// -----
+
+// Planar: rows of the tile are filters, lanes the pixels of a row; what a row of 30 has beyond a vector overlaps the one before.
+// CHECK:       func.func @planar
+// CHECK:         scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK:           vector.load {{.*}} vector<16xf32>
+// CHECK-NEXT:      vector.load {{.*}} vector<16xf32>
+// CHECK-NEXT:      memref.load
+// CHECK-NEXT:      vector.broadcast
+// CHECK-NEXT:      vector.fma
+// CHECK-COUNT-4: vector.store
+func.func @planar(%x: tensor<1x8x1x1x1x30xf32>, %w: tensor<1x1x1x1x8x2xf32>) -> tensor<1x2x1x30xf32> attributes {dispatch.executable = 2 : i64} {
+  %y = "dispatch.contract"(%x, %w) <{kind = "planar", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 0, 0>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0>}> ({
+  ^bb0(%s: f32):
+    "dispatch.yield"(%s) : (f32) -> ()
+  }) : (tensor<1x8x1x1x1x30xf32>, tensor<1x1x1x1x8x2xf32>) -> tensor<1x2x1x30xf32>
+  func.return %y : tensor<1x2x1x30xf32>
+}
+
+// -----
+
+// A plane that no vector fits in: the lanes beyond it are masked.
+// CHECK:       func.func @planar_masked
+// CHECK:         vector.create_mask
+// CHECK:         vector.maskedload
+// CHECK:         vector.maskedstore
+func.func @planar_masked(%x: tensor<1x4x1x1x1x3xf32>, %w: tensor<1x1x1x1x4x1xf32>) -> tensor<1x1x1x3xf32> attributes {dispatch.executable = 2 : i64} {
+  %y = "dispatch.contract"(%x, %w) <{kind = "planar", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 1, 1, 0, 0>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0>}> ({
+  ^bb0(%s: f32):
+    "dispatch.yield"(%s) : (f32) -> ()
+  }) : (tensor<1x4x1x1x1x3xf32>, tensor<1x1x1x1x4x1xf32>) -> tensor<1x1x1x3xf32>
+  func.return %y : tensor<1x1x1x3xf32>
+}
+
+// -----
+
+// Planar depthwise: a channel's filter over vectors of its own row, nothing packed.
+// CHECK:       func.func @planar_depthwise
+// CHECK:         memref.load
+// CHECK:         vector.load {{.*}} vector<16xf32>
+// CHECK:         vector.store
+func.func @planar_depthwise(%x: tensor<1x2x6x34xf32>, %w: tensor<2x3x3xf32>) -> tensor<1x2x4x32xf32> attributes {dispatch.executable = 2 : i64} {
+  %y = "dispatch.contract"(%x, %w) <{kind = "planar_depthwise", window = array<i64: 1, 1, 1, 1, 0, 0>, batch = 0 : i64, layout = array<i64: 1, 1, 0, 0>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 0, 0, 0>}> ({
+  ^bb0(%s: f32):
+    "dispatch.yield"(%s) : (f32) -> ()
+  }) : (tensor<1x2x6x34xf32>, tensor<2x3x3xf32>) -> tensor<1x2x4x32xf32>
+  func.return %y : tensor<1x2x4x32xf32>
+}
+
+// -----
+
 // A transpose in tiles: sixteen rows are loaded, exchange bits of their position in four steps, and are stored as columns.
 // CHECK:       func.func @transpose
 // CHECK:         scf.for
