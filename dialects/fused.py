@@ -13,6 +13,7 @@ from xdsl.irdl import operand_def, result_def, var_operand_def
 
 from .onnx.base import OnnxOp, float_attr, int_attr, operator, tensor
 from .onnx.dims import Shape
+from .onnx.matmul import matmul_shape
 from .onnx.shapes import Shapes
 from .onnx.types import BY_NAME, F32
 
@@ -57,7 +58,8 @@ class FewBitsMatMulOp(OnnxOp):
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
-        return ((*shapes.of(self.x)[:-1], shapes.of(self.w)[0]),)
+        columns, depth = shapes.of(self.w)
+        return (matmul_shape(self, shapes, shapes.of(self.x), (depth, columns)),)
 
 
 FUSED = Dialect("fused", [AttentionOp, FewBitsMatMulOp])

@@ -94,6 +94,10 @@ def _filters(value: SSAValue, shapes: Shapes) -> _Filters | None:
     bits = BITS[codes.dtype.name]
     if axis != int(turned) or not block or block * bits % WORD or codes.shape[axis] % block or 0 in codes.shape:
         return None
+    whole = list(codes.shape)
+    whole[axis] //= block
+    if list(scales.shape) != whole:  # one for all, whatever the block size
+        return None
     shift = 0 if codes.dtype.name.startswith("u") else 1 << (bits - 1)
     codes, points = ((array.astype(np.int16) + shift).astype(np.uint8) for array in (codes, np.broadcast_to(points, scales.shape)))
     if not turned:

@@ -102,3 +102,20 @@ def test_other_products_stay_as_they_were() -> None:
         scales = np.ones(COLUMNS if "axis" in change else (24, COLUMNS), np.float32)
         built.graph.initializer[1].CopyFrom(numpy_helper.from_array(scales, "s"))
         assert "few_bits" not in level_text(built.SerializeToString(), Options(), "dispatch")
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_one_scale_for_all_blocks(shape: tuple[int, ...]) -> None:
+    arrays, _ = weights("uint4", 16, False)
+    arrays["s"] = np.full(shape, 0.5, np.float32)
+    real = arrays["w"].astype(np.float64) * 0.5
+    check(model(arrays, 16, (3,), False), real, (3,))
+
+
+def test_an_open_depth_is_checked() -> None:
+    arrays, real = weights("uint4", 16, False)
+    built = model(arrays, 16, (3,), False)
+    built.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "k"
+    check(built, real, (3,))
+    with pytest.raises(intaglio.IntaglioError, match="ITG5"):
+        intaglio.compile(built, opt_level=1, cache=False).session().run(None, {"x": np.zeros((3, DEPTH - 16), np.float32)})

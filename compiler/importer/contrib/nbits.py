@@ -138,28 +138,40 @@ def MatMulNBits(
     if 0 in B.shape:
         zeros = A.like(0).expand(*A.dims()[:-1], N)
         return zeros if bias is None else zeros + bias
-    if g_idx is None and K % block_size == 0 and (known := _constants(B, scales, zero_points, N, bits)) is not None:
+    fits = g_idx is None and K % block_size == 0 and (bias is None or bias.shape == (N,))  # what does not is refused below
+    if fits and (known := _constants(B, scales, zero_points, (N, K // block_size, block_size * bits // 8), bits)) is not None:
         weights = g.DequantizeLinear(*known, axis=1, block_size=block_size).transpose(1, 0)
         product = A.cast("float") @ weights
         return (product if bias is None else product + bias.cast("float")).cast(A.type)
     return g.op(_packed, A, B, scales, zero_points, g_idx, bias, bits=bits, block=block_size, depth=K, columns=N)
 
 
-def _constants(b: Value, scales: Value, zeros: Value | None, columns: int, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """What DequantizeLinear takes of constant weights: codes (N, K), scales and zero points (N, blocks); None where it cannot."""
+def _constants(
+    b: Value, scales: Value, zeros: Value | None, shape: tuple[int, int, int], bits: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """What DequantizeLinear takes of constant weights of a shape (N, blocks, bytes): codes (N, K), scales and zero points (N, blocks);
+    None where it cannot."""
     packed, scale = b.constant, scales.constant
     points = None if zeros is None else zeros.constant
     type = {4: BY_NAME["uint4"], 8: BY_NAME["uint8"]}.get(bits)
     if packed is None or scale is None or type is None or (zeros is not None and (points is None or points.dtype != np.uint8)):
         return None
-    if packed.ndim != 3 or packed.shape[0] != columns or scale.size != columns * packed.shape[1]:
+    columns, blocks, _ = shape
+    if packed.shape != shape or not _in_rows(scale, columns, blocks):
         return None
-    codes, shape = _unpacked(packed.reshape(columns, -1), bits), (columns, packed.shape[1])
     if points is None:
-        points = np.full(shape, 1 << (bits - 1), np.uint8)
+        points = np.full((columns, blocks), 1 << (bits - 1), np.uint8)
+    elif _in_rows(points, columns, -(-blocks * bits // 8)):
+        points = _unpacked(points.reshape(columns, -1), bits)[:, :blocks]
     else:
-        points = _unpacked(points.reshape(columns, -1), bits)[:, : shape[1]]
-    return codes.astype(type.numpy), scale.reshape(shape).astype(np.float32), points.astype(type.numpy)
+        return None
+    codes = _unpacked(packed.reshape(columns, -1), bits)
+    return codes.astype(type.numpy), scale.reshape(columns, blocks).astype(np.float32), points.astype(type.numpy)
+
+
+def _in_rows(x: np.ndarray, rows: int, size: int) -> bool:
+    """Whether it is a matrix of so many rows, or the vector that older models hold in its place."""
+    return x.shape in ((rows, size), (rows * size,))
 
 
 def _unpacked(rows: np.ndarray, bits: int) -> np.ndarray:

@@ -109,8 +109,15 @@ def agrees() -> Callable[..., list[np.ndarray]]:
 def codes() -> Callable[..., list[str]]:
     """The codes of the problems that an operator's node has, with their messages for the test to look into."""
 
-    def run(op: str, *inputs: np.ndarray | None, outputs: Sequence[str] | int = 1, domain: str = DOMAIN, **attributes: Any) -> list[str]:
-        model, _ = model_of(op, inputs, outputs, attributes, domain=domain)
+    def run(
+        op: str,
+        *inputs: np.ndarray | None,
+        outputs: Sequence[str] | int = 1,
+        domain: str = DOMAIN,
+        constants: Sequence[int] = (),
+        **attributes: Any,
+    ) -> list[str]:
+        model, _ = model_of(op, inputs, outputs, attributes, domain=domain, constants=constants)
         with pytest.raises(ImportFailed) as failed:
             intaglio.compile(model)
         return [f"{p.code} {p.message}" for p in failed.value.problems]

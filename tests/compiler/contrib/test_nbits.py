@@ -93,3 +93,12 @@ def test_refused(codes):
     assert codes("MatMulNBits", *inputs, **options(3, 32)) == ["ITG3001 bits = 3"]
     assert [c[:7] for c in codes("MatMulNBits", *inputs, **{**options(4, 32), "block_size": 8})] == ["ITG1105"]
     assert [c[:7] for c in codes("MatMulNBits", *inputs, **options(4, 64))] == ["ITG2104"]
+
+
+@pytest.mark.parametrize("wrong", ["a", "b", "scales", "zeros", "bias"])
+def test_constants_of_wrong_shapes_are_refused(codes, wrong):
+    a, values, scales = case(4, 32)
+    inputs = {"a": a, "b": packed(values, 4), "scales": scales, "zeros": np.zeros((COLUMNS, 1), np.uint8), "g": None}
+    inputs["bias"] = np.zeros(COLUMNS, np.float32)
+    inputs[wrong] = np.concatenate([inputs[wrong], inputs[wrong]], axis=-1)
+    assert [c[:6] for c in codes("MatMulNBits", *inputs.values(), constants=(1, 2, 3, 5), **options(4, 32))] == ["ITG210"]
