@@ -13,6 +13,7 @@ from xdsl.passes import ModulePass
 from ..backends.target import Target
 from ..dialects.onnx.base import OnnxOp
 from ..dialects.onnx.training import GradientOp
+from ..passes.codegen.choose_schedules import ChooseSchedules
 from ..passes.codegen.lower_asserts import LowerAsserts
 from ..passes.codegen.lower_executables import LowerExecutables
 from ..passes.dispatch.bufferize import Bufferize, port_attributes
@@ -100,6 +101,7 @@ def dispatch_level(program: Lowered, target: Target, *, profile: bool = False) -
             FoldMoves(),  # after epilogues, which stand between a product and the copy of its result
             FormDispatches(),
             *([MeasureWork()] if profile else []),  # while executables still say what they compute
+            ChooseSchedules(target),  # last: a schedule is of all that a dispatch computes
         ],
     )
 

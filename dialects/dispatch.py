@@ -47,6 +47,8 @@ from xdsl.irdl import (
 from xdsl.traits import IsTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
+from .schedule import ScheduleAttr
+
 
 def dynamic_count(types: Sequence[Attribute]) -> int:
     """How many dynamic dimensions the tensor types have together."""
@@ -392,6 +394,7 @@ class ContractOp(IRDLOperation):
     without it, (batch.., rows.., N), and `sizes` those of them that are -1 there; of attention always, as (batch.., M, N, K, F).
     The region maps the accumulator and one element of each extra (indexed by `extra_maps` over the result's dimensions) to the element
     stored. products: of a convolution, how many products make the channels of one place, padding not counted; for profiles.
+    schedule: how it is carried out, of the kinds that obey one; chosen when it is lowered where it is not said.
     """
 
     name = "dispatch.contract"
@@ -408,6 +411,7 @@ class ContractOp(IRDLOperation):
     reads = opt_prop_def(ArrayAttr[AffineMapAttr])
     place = opt_prop_def(AffineMapAttr)
     shape = opt_prop_def(DenseArrayBase[I64])
+    schedule = opt_prop_def(ScheduleAttr)
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
     extras = var_operand_def(TensorType)
@@ -470,6 +474,9 @@ class ContractOp(IRDLOperation):
         if len(self.sizes) != (0 if self.shape is None else list(self.shape.get_values()).count(-1)):
             raise VerifyException("sizes are those that the shape leaves open")
         _verify_dims([self.result.type], self.result_dims)
+        if self.schedule is not None:
+            shape = self.result.type.get_shape() if self.shape is None else self.shape.get_values()
+            self.schedule.data.check(self.kind.data, self.batch.value.data, [int(d) for d in shape])
 
 
 BLOCK = 16
@@ -574,5 +581,5 @@ DISPATCH = Dialect(
         DotOp,
         PrefetchOp,
     ],
-    [],
+    [ScheduleAttr],
 )

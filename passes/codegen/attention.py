@@ -21,6 +21,7 @@ from .contraction import FMA, Contraction
 from .kernel import Buffer, KernelBuilder, View, factors, times
 from .polynomials.builder import FLOAT_PREDICATES, NO_FLAGS
 from .split import FUNCTION, parallel_rows
+from .tiles import best_rows
 from .transpose import transposed
 
 KEYS = 256
@@ -61,11 +62,12 @@ class Attention(Contraction):
         self.scores = k.scratch([most, KEYS // STEP + 1, STEP], f32)
         self.sums = k.scratch([most, -(-self.features // self.lanes) * self.lanes], f32)
         self.tops, self.totals = k.scratch([most], f32), k.scratch([most], f32)
-        tiles, rows = self._row_tile_count(self.queries)
+        rows = best_rows(self.queries, most) if isinstance(self.queries, int) else most
+        tiles = k.ceildiv(self.queries, rows)
         each = rows * (FMA * (self.depth + self.features) + 10 * FUNCTION) // self.lanes
 
         def body(outer: list[SSAValue], lower: Size, upper: Size) -> None:
-            self._row_tiles(self.queries, lower, upper, lambda rows, row: self._tile(outer, rows, row))
+            self._row_tiles(self.queries, rows, lower, upper, lambda rows, row: self._tile(outer, rows, row))
 
         def part(outer: list[SSAValue], lower: Size, upper: Size) -> None:
             def tiles_of(n: SSAValue) -> None:

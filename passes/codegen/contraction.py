@@ -7,14 +7,13 @@ that is read aliases the result. So two threads may store one, too.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
 from xdsl.dialects import arith, memref, vector
-from xdsl.dialects.builtin import FixedBitwidthType, FloatAttr, IntegerType, UnitAttr, VectorType, i8
+from xdsl.dialects.builtin import FixedBitwidthType, FloatAttr, IntegerType, UnitAttr, VectorType
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
@@ -23,26 +22,8 @@ from ..dispatch.structure import Size, logical_dims, substitute_dims
 from .body import broadcast, clone_body, splat, widen
 from .expand_math import EXPANSIONS
 from .kernel import Buffer, Factors, KernelBuilder, View, factors, times, unroll
-from .split import parallel_rows, part_of_plane
-from .tiles import best_plane, best_rows, rows_beside
-
-UNROLL = 2
-"""Steps of the reduction block unrolled. Unrolled whole (16), LLVM's scheduler hoists the broadcasts and spills accumulators: half the
-speed on AVX-512; 0, 2 and 4 measured alike."""
-
-AHEAD = 4096
-"""Bytes of weights fetched ahead: a page, at whose end the processor's own prefetching stops."""
-
-FEW_TILES = 14
-"""Where a panel of weights serves so few register tiles, fetching it takes a notable part of its time. On 7x7, 2048 channels to 512 took
-937 microseconds without weights fetched ahead, 909 with them; 64 to 256 on 56x56 fare better without."""
-
-SMALL_WEIGHTS = 512 << 10
-"""Bytes of a convolution's weights that stay in a core's second cache."""
-
-LONG_ROWS, STRETCH = 1024, 256 << 10
-"""Packed rows of so many elements lie in so many blocks, far apart, that nothing fetches them ahead from beyond L2: then only as many
-bytes of rows as stay there beside a panel go by all panels at a time. 1500x1536x384 took 18.0 ms without it, 16.9 with it."""
+from .schedules import AHEAD, is_of_bytes, most_rows, panel_width, plane_of, registers_for, schedule_of
+from .split import parallel_rows
 
 MANY = 20
 """Operations of an epilogue with functions that goes by the rows: GELU, of 35, takes a third less so, the sigmoid's product more."""
@@ -87,18 +68,19 @@ class Contraction:
         self.lhs, self.rhs, self.out = buffers[op.lhs], buffers[op.rhs], buffers[op.result]
         self.shape = logical_dims(op)
         self.accumulator = op.epilogue.block.args[0].type
-        bits = cast(FixedBitwidthType, self.accumulator).bitwidth
-        self.tiling = Tiling(rows, max(1, lanes32 * 32 // bits))
-        lhs_packed, rhs_packed, block, width = (int(n) for n in op.layout.get_values())
+        registers = registers_for(op, rows, lanes32)
+        self.tiling = Tiling(rows, registers.lanes)
+        lhs_packed, rhs_packed, block, _ = (int(n) for n in op.layout.get_values())
         self.lhs_packed, self.rhs_packed = bool(lhs_packed), bool(rhs_packed)
-        self.group = GROUP if self.lhs.element == i8 and isinstance(self.accumulator, IntegerType) else 1
+        self.group = GROUP if is_of_bytes(op) else 1
         if self.group > 1:  # seen as [.., c, w]: a group of c begins where its first element would
             *lead, groups, columns, _ = self.rhs.dims
             self.rhs = Buffer(self.rhs.memref, (*lead, cast(int, groups) * self.group, columns), self.rhs.element)
         self.block = block or cast(int, self.rhs.dims[-2])
-        self.width = width or cast(int, self.rhs.dims[-1])
+        self.width = panel_width(op)
         self.vectors = self.width // self.tiling.lanes
-        self.rows = rows_beside(rows, self.vectors)
+        self.schedule = schedule_of(op, registers)
+        self.rows = most_rows(op, registers)
 
     def emit(self) -> None:
         if 0 in self.out.dims:
@@ -121,6 +103,9 @@ class Contraction:
         outs = self._matmul_results(count, m)
         panels = k.ceildiv(n, self.width)
         full = k.floordiv(n, self.width)
+        rows_of_tile, stretch = self.schedule.across, self.schedule.part
+        tiles = k.ceildiv(m, rows_of_tile)
+        load = self._load_ahead if self.rhs_packed and self.schedule.ahead else self._load
 
         def panel(at: list[SSAValue], p: Size, lower: Size, upper: Size, vectors: int, masked: bool) -> None:
             column = k.mul(p, self.width)
@@ -134,7 +119,7 @@ class Contraction:
                     return self._load_lhs(a.memref, [*at, taps[0], k.index(row), c, k.const(i)])
 
                 def rhs(j: int, taps: Sequence[SSAValue], c: SSAValue) -> SSAValue:
-                    return self._load(b.memref, [*at, k.index(p), taps[0], c, k.const(j * self.tiling.lanes * self.group)], loaded[j])
+                    return load(b.memref, [*at, k.index(p), taps[0], c, k.const(j * self.tiling.lanes * self.group)], loaded[j])
 
                 def place(i: Size, j: int) -> list[SSAValue]:
                     return [*at, k.index(row), k.index(p), k.index(i), *lane[j]]
@@ -143,7 +128,7 @@ class Contraction:
                 acc = self._micro(rows, vectors, [reduce_blocks], lhs, rhs, rest)
                 self._finish_tile(acc, outs, place, masks)
 
-            self._row_tiles(m, lower, upper, tile)
+            self._row_tiles(m, rows_of_tile, lower, upper, tile)
 
         def body(outer: list[SSAValue], lower: Size, upper: Size) -> None:
             *at, p = outer
@@ -169,18 +154,8 @@ class Contraction:
             else:
                 k.if_(k.emit(arith.CmpiOp(p, k.index(full), "slt")), whole, last)
 
-        tiles, rows_of_tile = self._row_tile_count(m)
-        stretch = self._stretch(tiles, rows_of_tile)
-        rounds = [-(-tiles // stretch), panels, stretch] if stretch and isinstance(tiles, int) else [panels, tiles]
+        rounds = [k.ceildiv(tiles, stretch), panels, stretch] if stretch else [panels, tiles]
         parallel_rows(k, [*batch, *rounds], self._tile_cost(rows_of_tile, [reduce_blocks]), body, tiles=True)
-
-    def _stretch(self, tiles: Size, rows: int) -> int:
-        """How many register tiles go by all panels before the next ones do, 0 for all of them: see STRETCH."""
-        depth = self.lhs.dims[-3] if self.lhs_packed else 0
-        if not isinstance(tiles, int) or not isinstance(depth, int) or depth * self.block < LONG_ROWS:
-            return 0
-        most = max(1, STRETCH // (depth * self.block * rows * 4))
-        return -(-tiles // -(-tiles // most)) if tiles > 2 * most else 0
 
     def _tile_cost(self, rows: int, taps: Sequence[Size]) -> Factors:
         """Picoseconds of a register tile: the reduction's blocks over all taps."""
@@ -238,22 +213,16 @@ class Contraction:
         map = AffineMap(batch + own, 0, (*first, *exprs))
         return self.k.view(buffer, map, range(batch + own), [*self.shape[:batch], *([1] * own)])
 
-    def _row_tile_count(self, m: Size) -> tuple[Size, int]:
-        """(how many register tiles cover m rows, rows of one)."""
-        rows = best_rows(m, self.rows) if isinstance(m, int) else self.rows
-        return self.k.ceildiv(m, rows), rows
-
-    def _row_tiles(self, m: Size, lower: Size, upper: Size, tile: Callable[[int, Size], None]) -> None:
-        """The register tiles from `lower` to `upper` of those that cover m rows."""
-        k, most = self.k, self.rows
+    def _row_tiles(self, m: Size, most: int, lower: Size, upper: Size, tile: Callable[[int, Size], None]) -> None:
+        """The register tiles of `most` rows from `lower` to `upper` of those that cover m rows."""
+        k = self.k
         if isinstance(m, int):
-            count, rows = self._row_tile_count(m)
-            if count == 1:
-                tile(rows, 0)
-            elif m % rows == 0:
-                k.loop(lower, upper, 1, lambda t: tile(rows, k.mul(t, rows)))
+            if m <= most:
+                tile(m, 0)
+            elif m % most == 0:
+                k.loop(lower, upper, 1, lambda t: tile(most, k.mul(t, most)))
             else:
-                k.loop(lower, upper, 1, lambda t: tile(rows, k.minimum(k.mul(t, rows), m - rows)))
+                k.loop(lower, upper, 1, lambda t: tile(most, k.minimum(k.mul(t, most), m - most)))
             return
         enough = k.emit(arith.CmpiOp(m, k.const(most), "sge"))
 
@@ -278,17 +247,16 @@ class Contraction:
         d = [AffineExpr.dimension(x) for x in range(9)]
         # (n, cb, kh, kw, c, oh, ow, place in the tile y, x) -> lhs[n, cb, (oh+y)*sh + kh*dh, (ow+x)*sw + kw*dw, c]
         a_map = AffineMap(9, 0, (d[0], d[1], (d[5] + d[7]) * sh + d[2] * dh, (d[6] + d[8]) * sw + d[3] * dw, d[4]))
-        most = self.rows
+        most = self.schedule.rows
         a = k.view(self.lhs, a_map, range(9), [batch, channel_blocks, taps_h, taps_w, self.lhs.dims[4], height, width, most, most])
         b = k.view(self.rhs, AffineMap.identity(6), range(6), self.rhs.dims)
         outs = self._result_views(5, [1, 2, 3, 4])
-        if self._plane_is_a_row([(a, 5, 6), *((view, 2, 3) for view in (outs[0], *outs[1]))], width):
-            height, width = 1, k.product(times(factors(height), factors(width)))
+        if self.schedule.down == 1:
+            height, row = plane_of(self.op)
+            width = k.product(row)
         per_block = lane // self.tiling.lanes
-
         plane = self._plane(height, width)
-        few = isinstance(plane.outer, int) and not plane.inner[1] and plane.outer * plane.inner[0] <= FEW_TILES
-        load = self._load_ahead if few else self._load
+        load = self._load_ahead if self.schedule.ahead else self._load
 
         def panel(n: SSAValue, p: Size, lower: Size, upper: Size, vectors: int) -> None:
             def tile(shape: tuple[int, int], y: Size, x: Size) -> None:
@@ -317,10 +285,8 @@ class Contraction:
         whole = blocks * lane // self.width
         left = (blocks * lane - whole * self.width) // self.tiling.lanes
 
-        # What is small stays in the second cache, so that every part may read it.
-        small = math.prod(cast("tuple[int, ...]", self.rhs.dims)) * 4 <= SMALL_WEIGHTS
-        stretch = part_of_plane(batch, (height, width), plane.outer) if small else 0
-        rounds = [-(-cast(int, plane.outer) // stretch), panels, stretch] if stretch else [panels, plane.outer]
+        stretch = self.schedule.part
+        rounds = [k.ceildiv(plane.outer, stretch), panels, stretch] if stretch else [panels, plane.outer]
 
         def body(outer: list[SSAValue], lower: Size, upper: Size) -> None:
             n, *part, p = outer
@@ -338,15 +304,12 @@ class Contraction:
         cost = times(self._tile_cost(plane.pixels, [channel_blocks, taps_h, taps_w]), plane.inner)
         parallel_rows(k, [batch, *rounds], cost, body, tiles=True)
 
-    def _plane_is_a_row(self, views: Sequence[tuple[View, int, int]], width: Size) -> bool:
-        """Whether every view's plane (axes y, x) is contiguous or constant, so that tiles may run across row ends."""
-        return all(v.strides[y] == times(v.strides[x], factors(width)) for v, y, x in views)
-
     def _plane(self, height: Size, width: Size) -> _Plane:
         """How register tiles cover a plane."""
         if isinstance(height, int) and isinstance(width, int):
             return self._static_plane(height, width)
-        count, rows = self._row_tile_count(width)
+        rows = self.schedule.across
+        count = self.k.ceildiv(width, rows)
         if height == 1:
             return _Plane(rows, count, (1, ()), lambda lower, upper, tile: self._line(0, width, lower, upper, tile))
 
@@ -356,13 +319,13 @@ class Contraction:
         return _Plane(rows, height, factors(count), lines)
 
     def _line(self, y: Size, width: Size, lower: Size, upper: Size, tile: _Tile) -> None:
-        self._row_tiles(width, lower, upper, lambda rows, x: tile((1, rows), y, x))
+        self._row_tiles(width, self.schedule.across, lower, upper, lambda rows, x: tile((1, rows), y, x))
 
     def _static_plane(self, height: int, width: int) -> _Plane:
         k = self.k
         if not height or not width:
             return _Plane(0, 0, (0, ()), lambda lower, upper, tile: None)
-        th, tw = best_plane(height, width, self.rows)
+        th, tw = self.schedule.down, self.schedule.across
         down, across = -(-height // th), -(-width // tw)
 
         def starts(extent: int, step: int, lower: Size, upper: Size, body: Callable[[Size], None]) -> None:
@@ -417,10 +380,10 @@ class Contraction:
             return k.loop(0, steps, self.group, lambda c, *inner: step(at, c, inner), acc, **hint)
 
         begin = list(start) or [self._zero()] * (rows * vectors)
-        whole = begin if taps[0] == 0 else nest([], begin, block or self.block, unroll(UNROLL))
+        whole = begin if taps[0] == 0 else nest([], begin, block or self.block, unroll(self.schedule.unroll))
         if rest == 0:
             return whole
-        few: dict[str, Attribute] = unroll(UNROLL) if isinstance(rest, int) else {"no_unroll": UnitAttr()}
+        few: dict[str, Attribute] = unroll(self.schedule.unroll) if isinstance(rest, int) else {"no_unroll": UnitAttr()}
         return nest([k.index(taps[0])], whole, rest, few)
 
     def _load_lhs(self, source: SSAValue, at: Sequence[SSAValue]) -> SSAValue:
@@ -459,10 +422,10 @@ class Contraction:
         nothing = broadcast(self.k, self._scalar_zero(self.rhs.element), self.tiling.lanes)
         return self._widened(self.k.emit(vector.MaskedLoadOp(source, list(at), mask, nothing)))
 
-    def _load_ahead(self, source: SSAValue, at: Sequence[SSAValue]) -> SSAValue:
-        """The same of packed operands, which lie in the order of the steps; what comes a page later is fetched meanwhile."""
-        self.k.emit(PrefetchOp(source, at, AHEAD))
-        return self._load(source, at)
+    def _load_ahead(self, source: SSAValue, at: Sequence[SSAValue], mask: SSAValue | None = None) -> SSAValue:
+        """The same of packed operands, which lie in the order of the steps; what comes later is fetched meanwhile."""
+        self.k.emit(PrefetchOp(source, at, self.schedule.ahead or AHEAD))
+        return self._load(source, at, mask)
 
     def _mask(self, left: Size) -> SSAValue:
         """A mask of the first `left` lanes."""
@@ -521,7 +484,7 @@ class Contraction:
     @cached_property
     def _parked(self) -> SSAValue:
         """Room for a register tile on the stack."""
-        return self.k.scratch([self.rows, self.width], self.accumulator)
+        return self.k.scratch([max(self.rows, self.schedule.rows), self.width], self.accumulator)
 
     def _finish(self, acc: SSAValue, views: tuple[View, list[View]], at: list[SSAValue], mask: SSAValue | None) -> None:
         k, lanes = self.k, self.tiling.lanes

@@ -18,8 +18,7 @@ from ..dispatch.structure import Size
 from .body import widen
 from .contraction import FMA, Contraction
 from .kernel import View
-from .split import body_cost, parallel_rows, part_of_plane
-from .tiles import best_rows
+from .split import body_cost, parallel_rows
 
 
 class Depthwise(Contraction):
@@ -37,7 +36,7 @@ class Depthwise(Contraction):
         self.input = self._input_view()
         self.filters = k.view(self.rhs, AffineMap.identity(4), range(4), self.rhs.dims)
         self.results = self._result_views(5, [3, 4])
-        columns = best_rows(width, self._most_columns())
+        columns = self.schedule.across
 
         def row(at: list[SSAValue]) -> None:
             taps = self._rows_on_image(at[2])
@@ -48,7 +47,7 @@ class Depthwise(Contraction):
             if middle:
                 k.loop(middle.start, middle.stop, columns, lambda x: self._tile(columns, at, x, taps))
 
-        stretch = part_of_plane(batch, (height, width), height)
+        stretch = self.schedule.part
         rounds = [-(-cast(int, height) // stretch), blocks, stretch] if stretch else [blocks, height]
 
         def rows(outer: list[SSAValue], lower: Size, upper: Size) -> None:
@@ -60,10 +59,6 @@ class Depthwise(Contraction):
 
         pixel = FMA * self.taps_y * self.taps_x + body_cost(self.op.epilogue.block)
         parallel_rows(k, [batch, *rounds], (width * self.parts * pixel, ()), rows, tiles=True)
-
-    def _most_columns(self) -> int:
-        """Pixels of a register tile, at most."""
-        return max(1, self.tiling.rows // self.parts)
 
     def _input_view(self) -> View:
         """The input over (n, block, y, x, x of the tile, lane)."""

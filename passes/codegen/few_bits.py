@@ -36,7 +36,6 @@ class FewBits(Contraction):
         self.bits, self.point = (int(n) for n in op.window.get_values())
         self.words = self.block * self.bits // WORD
         self.registers = 1 << (2 * rows + 2).bit_length()
-        self.rows = max(1, min(self.rows, (self.registers - 2 - 3 * self.vectors) // self.vectors))  # weights, scales and terms beside sums
 
     def emit(self) -> None:
         if 0 not in self.out.dims:

@@ -42,6 +42,16 @@ def times(a: Factors, b: Factors) -> Factors:
     return a[0] * b[0], tuple(sorted((*a[1], *b[1]), key=id))
 
 
+def row_major(dims: Sequence[Size]) -> list[Factors]:
+    """How many elements each dimension's next index lies ahead."""
+    result: list[Factors] = []
+    stride: Factors = (1, ())
+    for d in reversed(dims):
+        result.insert(0, stride)
+        stride = times(stride, factors(d))
+    return result
+
+
 @dataclass(frozen=True, eq=False)
 class Buffer:
     """A kernel argument: its 1-d memref and the row-major dimensions it holds."""
@@ -52,12 +62,7 @@ class Buffer:
 
     def strides(self) -> list[Factors]:
         """Row-major strides in elements."""
-        result: list[Factors] = []
-        stride: Factors = (1, ())
-        for d in reversed(self.dims):
-            result.insert(0, stride)
-            stride = times(stride, factors(d))
-        return result
+        return row_major(self.dims)
 
 
 @dataclass(eq=False)

@@ -26,10 +26,8 @@ from .nest import Nest
 from .planar import Planar
 from .planar_depthwise import PlanarDepthwise
 from .pool import Pool
+from .schedules import DEFAULT_LANES, DEFAULT_ROWS
 from .winograd import Winograd
-
-DEFAULT_LANES = 16
-DEFAULT_ROWS = 14
 
 STRATEGIES: dict[str, type[Contraction]] = {
     "winograd": Winograd,

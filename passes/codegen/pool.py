@@ -17,18 +17,9 @@ from ..dispatch.structure import Size
 from .body import CONTRACT, fold_freely, splat, widen
 from .depthwise import Depthwise
 
-SPARE = 2
-"""Registers that are not for columns: one that is read, one that is stored."""
-
 
 class Pool(Depthwise):
     """Emits one dispatch.contract of kind "max_pool" or "sum_pool", whose rows and columns are known."""
-
-    @override
-    def _most_columns(self) -> int:
-        """Of results, so that the columns under their windows fit the registers."""
-        held = (2 * self.tiling.rows + 2 - SPARE) // self.parts
-        return max(1, (held - 1 - (self.taps_x - 1) * self.dilation_x) // self.stride_x + 1)
 
     @override
     def _tile(self, columns: int, row: Sequence[SSAValue], x: SSAValue | int, taps: tuple[Size, Size, SSAValue]) -> None:

@@ -7,7 +7,6 @@ does not depend on where the others run. How many there are, and what one costs,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects.linalg import ops as linalg
@@ -41,19 +40,6 @@ VECTOR = 500
 """Picoseconds a vector takes to be read or written, most often from a cache; the others take a vector as long as an element."""
 
 Indices = list[SSAValue]
-
-
-LARGE_PLANE, PARTS = 448, 16
-"""Pixels of a plane that is computed in parts, and about how many."""
-
-
-def part_of_plane(images: Size, plane: Sequence[Size], rounds: Size) -> int:
-    """How many of the rounds that cover a plane make a part, of which all channels are computed before the next one; 0 where the plane is
-    one part. Kernels on blocks of channels ask here: cut alike by place, not by channel, threads read what they wrote before."""
-    sizes = [d for d in plane if isinstance(d, int)]
-    if images != 1 or not isinstance(rounds, int) or len(sizes) < len(plane) or math.prod(sizes) < LARGE_PLANE or rounds < 2:
-        return 0
-    return -(-rounds // PARTS)
 
 
 def element_cost(op: linalg.GenericOp, *, vector: bool = False) -> int:
