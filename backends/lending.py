@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .values import Port, read_array
+from ..errors import IntaglioError
+from .values import Port, array_address, read_array
 
 ALIGNMENT = 64
 """A cache line, and the width of the widest vectors."""
@@ -107,3 +108,30 @@ class Lender:
             self._bytes = bytes + bytes // 8
         elif 2 * bytes < self._bytes:
             self._bytes = bytes
+
+
+def checked_place(array: Any, port: Port) -> np.ndarray:
+    """An array of the caller's as one that an output can be left in. Raises IntaglioError: ITG5512."""
+    if port.kind != "tensor" or port.dtype.hasobject:
+        raise _no_place(port, f"{port.type} is not left in an array")
+    if not isinstance(array, np.ndarray) or array.dtype != port.dtype:
+        raise _no_place(port, f"it takes a numpy array of {port.dtype}, not {getattr(array, 'dtype', type(array).__name__)}")
+    if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
+        raise _no_place(port, "the array is read-only, or its elements do not lie side by side in order")
+    shape = port.shape or []
+    if array.ndim != len(shape) or any(isinstance(d, int) and d != n for d, n in zip(shape, array.shape, strict=True)):
+        raise _no_place(port, f"its shape is {shape}, that of the array {list(array.shape)}")
+    return array
+
+
+def require_there(tensor: Any, array: np.ndarray, port: Port) -> None:
+    """Raises IntaglioError unless a run left its output in the array: ITG5512."""
+    shape = (ctypes.c_int64 * tensor.rank).from_address(tensor.dims)[:] if tensor.rank else []
+    if shape != list(array.shape):
+        raise _no_place(port, f"its shape is {shape} in this run, that of the array {list(array.shape)}")
+    if tensor.data != array_address(array):
+        raise _no_place(port, "its array has memory in common with that of another output")
+
+
+def _no_place(port: Port, message: str) -> IntaglioError:
+    return IntaglioError("ITG5512", message, subject="output", node=port.name)

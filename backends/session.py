@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import IntaglioError
 from .abi import MODULE, MODULE_SYMBOL, OPTIONS, VERSION
-from .lending import Lender
+from .lending import Lender, checked_place, require_there
 from .pillow import decode_image
 from .profile import Dispatch, read_profile
 from .values import Port, Tensor, Writer, read_ports, read_value
@@ -105,21 +105,30 @@ class Session:
     def get_outputs(self) -> list[NodeArg]:
         return list(map(_described, self._outputs))
 
-    def run(self, output_names: Sequence[str] | None, feeds: Mapping[str, Any], run_options: object = None) -> list[Any]:
+    def run(
+        self,
+        output_names: Sequence[str] | None,
+        feeds: Mapping[str, Any],
+        run_options: object = None,
+        *,
+        into: Mapping[str, np.ndarray] | None = None,
+    ) -> list[Any]:
         """The outputs named, all of them for None, as arrays of the caller's own; a sequence is a list, a map a dictionary, an empty
         optional None. Memory of arrays that are gone is used for later ones.
 
         feeds: an array for each input, by name; inputs that have a default, and optionals, may be left out. What is not an array
-        becomes one of the input's type. run_options: taken for compatibility and ignored.
+        becomes one of the input's type. run_options: taken for compatibility and ignored. into: arrays in which outputs are left, by
+        name. Such an array may be an input's, too: a cache that the model updates is changed where it lies then, see docs/caches.md.
 
         Raises IntaglioError: ITG5503 for an element type, ITG5504 for a rank, ITG5505 for a size, ITG5506 for two sizes of one
-        name, ITG5509 for a name that no input has, ITG5510 for an input left out, ITG5511 for a name that no output has; else what
-        the model itself refused, ITG5010 for a lack of memory.
+        name, ITG5509 for a name that no input has, ITG5510 for an input left out, ITG5511 for a name that no output has, ITG5512 for an
+        array that cannot take an output; else what the model itself refused, ITG5010 for a lack of memory.
         """
         wanted = range(len(self._outputs)) if output_names is None else [self._output(name) for name in output_names]
         if not self._names.issuperset(feeds):
             unknown = next(name for name in feeds if name not in self._names)
             raise IntaglioError("ITG5509", "the model has no such input", subject="input", node=str(unknown), hint=self._takes())
+        given = {(i := self._output(name)): checked_place(array, self._outputs[i]) for name, array in (into or {}).items()}
         with self._lock:
             if not self._end.alive:
                 raise IntaglioError("ITG5501", "is closed", subject="session")
@@ -128,11 +137,15 @@ class Session:
                 self._feed(writer, tensor, port, feeds)
             for i, lender in enumerate(self._lenders):
                 if lender is not None:
-                    lender.lend() if i in wanted else lender.keep()
+                    lender.lend() if i in wanted and i not in given else lender.keep()
+            for i, array in given.items():
+                writer.array(self._given[i], array, self._outputs[i])
             status = self._run(self._instance, self._fed, len(self._inputs), self._given, len(self._outputs))
             if status:
                 raise self._error(status)
-            return [self._read(i) for i in wanted]
+            for i, array in given.items():
+                require_there(self._given[i], array, self._outputs[i])
+            return [given[i] if i in given else self._read(i) for i in wanted]
 
     def profile(self, *, reset: bool = False) -> list[Dispatch]:
         """The time and the work of each dispatch over all runs so far, in the program's order; reset: begin anew.

@@ -73,7 +73,7 @@ class Writer:
     def array(self, tensor: Any, array: np.ndarray, port: Port) -> None:
         dims = _sizes(array.shape)
         tensor.type, tensor.rank = port.number, array.ndim
-        tensor.data = _address(array) if not array.dtype.hasobject else self._strings(array, port)
+        tensor.data = array_address(array) if not array.dtype.hasobject else self._strings(array, port)
         tensor.dims = ctypes.addressof(dims)
         self.keep += [dims, array]
 
@@ -105,7 +105,7 @@ def _sizes(shape: tuple[int, ...]) -> Any:
     return (ctypes.c_int64 * len(shape))(*shape)
 
 
-def _address(array: Any) -> int:
+def array_address(array: Any) -> int:
     """Where its elements begin; in a quarter of the time that its `ctypes` takes, but for what is read-only, empty or of no C type."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))

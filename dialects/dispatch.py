@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     IndexType,
     IntegerAttr,
+    IntegerType,
     MemRefType,
     StringAttr,
     SymbolRefAttr,
@@ -227,12 +228,15 @@ class DecodeImageOp(IRDLOperation):
 class CallOp(IRDLOperation):
     """Runs a kernel: tensors in, index constants in, fresh tensors out.
 
+    starts: so many tensors, the last ones, the kernel does not read: the results, as many and the last ones, too, begin as these, each of
+    its tensor's type, and the kernel changes them. Where nothing reads such a tensor any more, its memory is the result's.
     `workgroups` says into how many units its work may be split; `cost` how many picoseconds one takes, roughly, if that is known.
     `work`, where the program keeps a profile: the bytes it moves at least, and the arithmetic operations unless they are not known.
     """
 
     name = "dispatch.call"
     callee = prop_def(SymbolRefAttr)
+    starts = opt_prop_def(IntegerAttr[IntegerType])
     tensors = var_operand_def(TensorType)
     constants = var_operand_def(IndexType)
     result_dims = var_operand_def(IndexType)
@@ -250,12 +254,28 @@ class CallOp(IRDLOperation):
         result_dims: Sequence[SSAValue],
         workgroups: SSAValue,
         result_types: Sequence[Attribute],
+        starts: int = 0,
     ) -> None:
         super().__init__(
             operands=[list(tensors), list(constants), list(result_dims), workgroups, [], []],
-            properties={"callee": SymbolRefAttr(callee)},
+            properties={"callee": SymbolRefAttr(callee), **({"starts": IntegerAttr(starts, i64)} if starts else {})},
             result_types=[list(result_types)],
         )
+
+    @property
+    def read(self) -> Sequence[SSAValue]:
+        """The tensors that the kernel reads."""
+        return self.tensors[: len(self.tensors) - self._starts]
+
+    @property
+    def begun(self) -> dict[SSAValue, SSAValue]:
+        """The results that begin as tensors, with these."""
+        count = self._starts
+        return dict(zip(self.outs[len(self.outs) - count :], self.tensors[len(self.tensors) - count :], strict=True))
+
+    @property
+    def _starts(self) -> int:
+        return 0 if self.starts is None else self.starts.value.data
 
     def split(self, workgroups: SSAValue, cost: SSAValue) -> None:
         """Says what its work may be split into, in place of what was said before."""
@@ -273,6 +293,10 @@ class CallOp(IRDLOperation):
     @override
     def verify_(self) -> None:
         _verify_dims(self.outs.types, self.result_dims)
+        if not 0 <= self._starts <= min(len(self.tensors), len(self.outs)):
+            raise VerifyException(f"{len(self.outs)} results cannot begin as {self._starts} of {len(self.tensors)} tensors")
+        if any(result.type != start.type for result, start in self.begun.items()):
+            raise VerifyException("a result that begins as a tensor is of its type")
 
 
 @irdl_op_definition

@@ -33,6 +33,7 @@ from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
     opt_operand_def,
+    opt_prop_def,
     prop_def,
     result_def,
     traits_def,
@@ -120,18 +121,23 @@ class AllocateOp(IRDLOperation):
 
 @irdl_op_definition
 class LentOp(IRDLOperation):
-    """The memory that the caller lent for an output, where it holds `bytes` and the device reaches it; else `buffer`."""
+    """The memory that the caller lent for an output, where it holds `bytes`, the device reaches it, and no input lies there; else `buffer`.
+
+    over: the input whose memory it may be all the same, from its first byte on: nothing reads this one any more but to copy it here.
+    """
 
     name = "hal.lent"
     output = prop_def(IntegerAttr[IntegerType])
+    over = opt_prop_def(IntegerAttr[IntegerType])
     bytes = operand_def(IndexType)
     buffer = operand_def(BufferType)
     result = result_def(BufferType)
     irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$output `,` $bytes `,` $buffer attr-dict"
+    assembly_format = "$output `,` $bytes `,` $buffer (`over` $over^)? attr-dict"
 
-    def __init__(self, output: int, bytes: SSAValue, buffer: SSAValue) -> None:
-        super().__init__(operands=[bytes, buffer], properties={"output": IntegerAttr(output, i64)}, result_types=[BUFFER])
+    def __init__(self, output: int, bytes: SSAValue, buffer: SSAValue, over: int | None = None) -> None:
+        properties = {"output": IntegerAttr(output, i64), **({} if over is None else {"over": IntegerAttr(over, i64)})}
+        super().__init__(operands=[bytes, buffer], properties=properties, result_types=[BUFFER])
 
 
 @irdl_op_definition
@@ -172,7 +178,7 @@ class DispatchOp(IRDLOperation):
 
 @irdl_op_definition
 class CopyOp(IRDLOperation):
-    """Copies `bytes` from one buffer's start to another's; the ranges do not overlap."""
+    """Copies `bytes` from one buffer's start to another's; the ranges do not overlap, unless they are one, which is left as it is."""
 
     name = "hal.copy"
     source = operand_def(BufferType)

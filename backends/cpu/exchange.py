@@ -101,6 +101,8 @@ entry:
   %dims.at = FIELD(argument, %argument, dims)
   %owned.at = FIELD(argument, %argument, owned)
   store i32 0, ptr %owned.at, align 4
+  %host.bytes.at = FIELD(argument, %argument, bytes)
+  store i64 0, ptr %host.bytes.at, align 8
   %error = FIELD(instance, %self, error)
   %name = load ptr, ptr %port, align 8
   %kind.at = FIELD(port, %port, kind)
@@ -200,8 +202,11 @@ wrap.bytes:
   %wrapped = CALL(wrap, %device, ptr %host, i64 %bytes)
   store ptr %wrapped, ptr %argument, align 8
   %far = icmp eq ptr %wrapped, null
-  br i1 %far, label %fetch, label %done
-done:
+  br i1 %far, label %fetch, label %near
+near:
+  %host.at = FIELD(argument, %argument, host)
+  store ptr %host, ptr %host.at, align 8
+  store i64 %bytes, ptr %host.bytes.at, align 8
   ret i32 0
 fetch:
   store i32 1, ptr %owned.at, align 4
@@ -278,6 +283,22 @@ multiply:
   %following = add i32 %d, 1
   br i1 %absurd, label %done, label %next
 note:
+  br label %other
+other:
+  ; What another output has been lent is not lent twice.
+  %o = phi i32 [ 0, %note ], [ %o.following, %compare ]
+  %o.more = icmp slt i32 %o, %i
+  br i1 %o.more, label %compare, label %take
+compare:
+  %earlier = getelementptr inbounds %instance, ptr %self, i32 0, i32 $RESULTS_AT, i32 %o
+  %earlier.at = FIELD(result, %earlier, lent)
+  %earlier.data = load ptr, ptr %earlier.at, align 8
+  %earlier.bytes.at = FIELD(result, %earlier, lent_bytes)
+  %earlier.bytes = load i64, ptr %earlier.bytes.at, align 8
+  %shared = call i1 @rt.overlap(ptr %data, i64 %bytes, ptr %earlier.data, i64 %earlier.bytes)
+  %o.following = add i32 %o, 1
+  br i1 %shared, label %done, label %other
+take:
   store ptr %data, ptr %lent.at, align 8
   store i64 %bytes, ptr %lent.bytes.at, align 8
   br label %done
@@ -285,28 +306,70 @@ done:
   ret void
 }
 
-; Where output %i of %bytes is made: in the memory lent for it, or in the place given.
-define internal { ptr, i64 } @rt.lent(ptr %self, i32 %i, i64 %bytes, ptr %buffer, i64 %offset) #1 {
+; Whether two ranges have a byte in common; sizes below 1 are none.
+define internal i1 @rt.overlap(ptr %a, i64 %a.bytes, ptr %b, i64 %b.bytes) #1 {
+  %a.end = getelementptr i8, ptr %a, i64 %a.bytes
+  %b.end = getelementptr i8, ptr %b, i64 %b.bytes
+  %a.some = icmp sgt i64 %a.bytes, 0
+  %b.some = icmp sgt i64 %b.bytes, 0
+  %some = and i1 %a.some, %b.some
+  %a.first = icmp ult ptr %a, %b.end
+  %b.first = icmp ult ptr %b, %a.end
+  %near = and i1 %a.first, %b.first
+  %both = and i1 %near, %some
+  ret i1 %both
+}
+
+; Where output %i of %bytes is made: in the memory lent for it, or in the place given. Inputs are not written over, but for input %over
+; from its first byte on.
+define internal { ptr, i64 } @rt.lent(ptr %self, i32 %i, i64 %bytes, i32 %over, ptr %buffer, i64 %offset) #1 {
 entry:
   %result = getelementptr inbounds %instance, ptr %self, i32 0, i32 $RESULTS_AT, i32 %i
   %lent.bytes.at = FIELD(result, %result, lent_bytes)
   %lent.bytes = load i64, ptr %lent.bytes.at, align 8
-  %enough = icmp sge i64 %lent.bytes, %bytes
-  br i1 %enough, label %wrap, label %keep
-wrap:
-  %device = load ptr, ptr %self, align 8
   %lent.at = FIELD(result, %result, lent)
   %lent = load ptr, ptr %lent.at, align 8
-  %wrapped = CALL(wrap, %device, ptr %lent, i64 %lent.bytes)
   %lent.buffer.at = FIELD(result, %result, lent_buffer)
-  store ptr %wrapped, ptr %lent.buffer.at, align 8
+  %enough = icmp sge i64 %lent.bytes, %bytes
+  br i1 %enough, label %next, label %keep
+next:
+  %k = phi i32 [ 0, %entry ], [ %k.following, %look ], [ %k.following, %under ]
+  %found = phi ptr [ null, %entry ], [ %found, %look ], [ %held, %under ]
+  %more = icmp slt i32 %k, $INPUTS
+  br i1 %more, label %look, label %choose
+look:
+  %argument = getelementptr inbounds %instance, ptr %self, i32 0, i32 $ARGUMENTS_AT, i32 %k
+  %host.at = FIELD(argument, %argument, host)
+  %host = load ptr, ptr %host.at, align 8
+  %host.bytes.at = FIELD(argument, %argument, bytes)
+  %host.bytes = load i64, ptr %host.bytes.at, align 8
+  %shared = call i1 @rt.overlap(ptr %lent, i64 %bytes, ptr %host, i64 %host.bytes)
+  %k.following = add i32 %k, 1
+  br i1 %shared, label %under, label %next
+under:
+  %held = load ptr, ptr %argument, align 8
+  %meant = icmp eq i32 %k, %over
+  %exact = icmp eq ptr %lent, %host
+  %fine = and i1 %meant, %exact
+  br i1 %fine, label %next, label %keep
+choose:
+  ; One memory has one handle, by which a copy onto itself is known.
+  %apart = icmp eq ptr %found, null
+  br i1 %apart, label %wrap, label %reuse
+wrap:
+  %device = load ptr, ptr %self, align 8
+  %wrapped = CALL(wrap, %device, ptr %lent, i64 %lent.bytes)
   %far = icmp eq ptr %wrapped, null
-  br i1 %far, label %keep, label %done
+  br i1 %far, label %keep, label %reuse
+reuse:
+  %taken = phi ptr [ %found, %choose ], [ %wrapped, %wrap ]
+  store ptr %taken, ptr %lent.buffer.at, align 8
+  br label %done
 keep:
   br label %done
 done:
-  %handle = phi ptr [ %wrapped, %wrap ], [ %buffer, %keep ]
-  %start = phi i64 [ 0, %wrap ], [ %offset, %keep ]
+  %handle = phi ptr [ %taken, %reuse ], [ %buffer, %keep ]
+  %start = phi i64 [ 0, %reuse ], [ %offset, %keep ]
   %half = insertvalue { ptr, i64 } poison, ptr %handle, 0
   %place = insertvalue { ptr, i64 } %half, i64 %start, 1
   ret { ptr, i64 } %place
@@ -424,7 +487,9 @@ own:
 into:
   %lent.buffer.at = FIELD(result, %result, lent_buffer)
   %lent.buffer = load ptr, ptr %lent.buffer.at, align 8
-  %there = icmp eq ptr %buffer, %lent.buffer
+  %lent.there = icmp eq ptr %buffer, %lent.buffer
+  %first = icmp eq i64 %offset, 0
+  %there = and i1 %lent.there, %first
   br i1 %there, label %give, label %fetch
 fetch:
   %fetched = call i32 @rt.read(ptr %self, ptr %buffer, i64 %offset, ptr %lent, i64 %bytes)

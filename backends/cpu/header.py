@@ -30,8 +30,10 @@ int32_t $PREFIX_run($PREFIX_instance *instance, const intaglio_tensor *inputs, i
 $PAD intaglio_tensor *outputs, int32_t output_count);
 
 /* As run, but an output whose data is not NULL lends memory: of the output's type and rank, of the sizes in dims, aligned as its
- * elements are, apart from all inputs and other outputs. Where that holds the output, data stays what it was and the output is the
- * caller's; else, and for strings and lists always, data and dims are as run gives them. dims is the instance's in any case. */
+ * elements are, apart from other outputs and from what is in lists. Where that holds the output, data stays what it was and the output is
+ * the caller's; else, and for strings and lists always, data and dims are as run gives them. dims is the instance's in any case.
+ * The memory may be an input's, which the output replaces when the run is done. Where the output begins as this input, such as a cache
+ * that the model updates, and both have one address, only what changes is written, at once: after an error the input may have changed. */
 int32_t $PREFIX_run_into($PREFIX_instance *instance, const intaglio_tensor *inputs, int32_t input_count,
 $PADDED intaglio_tensor *outputs, int32_t output_count);
 

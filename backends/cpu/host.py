@@ -197,7 +197,9 @@ def _memory(step: str) -> Callable[[HostEmitter, Operation], None]:
 
 def lent(e: HostEmitter, op: hal.LentOp) -> None:
     handle, offset = e.buffer(op.buffer)
-    e.assign(op.result, f"call {BUFFER} @rt.lent(ptr %self, i32 {op.output.value.data}, {e.typed(op.bytes)}, ptr {handle}, i64 {offset})")
+    over = -1 if op.over is None else op.over.value.data
+    place = f"{e.typed(op.bytes)}, i32 {over}, ptr {handle}, i64 {offset}"
+    e.assign(op.result, f"call {BUFFER} @rt.lent(ptr %self, i32 {op.output.value.data}, {place})")
 
 
 def dispatch(e: HostEmitter, op: hal.DispatchOp) -> None:

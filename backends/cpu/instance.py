@@ -22,8 +22,9 @@ from .threads import POOL
 ERROR_BYTES = 1024
 
 _STRUCTS = {
-    # An input of the run: its place on the device and its sizes; `owned` is 0 where it is the caller's own memory.
-    "argument": {"buffer": "ptr", "offset": "i64", "dims": "ptr", "owned": "i32"},
+    # An input of the run: its place on the device and its sizes; `owned` is 0 where it is the caller's own memory. That of a tensor which
+    # the device reaches begins at `host` and has `bytes`, 0 of any other input.
+    "argument": {"buffer": "ptr", "offset": "i64", "dims": "ptr", "owned": "i32", "host": "ptr", "bytes": "i64"},
     # An output: its place on the device; `staging` is host memory for devices that cannot map; `lent` is memory of the caller's to
     # leave it in, and on the device, once the host program asked for it, `lent_buffer`.
     "result": {

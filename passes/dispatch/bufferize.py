@@ -20,7 +20,8 @@ from xdsl.passes import ModulePass
 from ...dialects import dispatch, hal
 from ...errors import UnsupportedError
 from ..codegen.lower_asserts import CHECKED
-from .liveness import Liveness, Storage
+from .in_place import liveness
+from .liveness import Storage
 from .memory_plan import ALIGNMENT, place_dynamic, place_static
 from .structure import Size, constant_index, dims_of
 
@@ -70,7 +71,7 @@ class _Bufferizer:
         self.places: dict[Storage, _Place] = {}
         self.guarded: set[tuple[object, ...]] = set()
         self.arena: SSAValue | None = None
-        self.live = Liveness(main)
+        self.live, self.reuse = liveness(main)
         self.outputs = self.live.outputs(cast(func.ReturnOp, main.body.block.last_op))
         self.hoisted: dict[Storage, SSAValue] = {}
         self.joined: dict[Storage, SSAValue] = {}
@@ -114,7 +115,9 @@ class _Bufferizer:
         if all(s.owned for s in self.live.roots(value)):
             return self.values[value]
         bytes = self.index(self.bytes(dims_of(value), value.type))
-        fresh = self.emit(hal.LentOp(output, bytes, self.emit(hal.AllocateOp(bytes))))
+        inputs = [a for a in self.main.body.block.args if self.live.roots(value) == self.live.roots(a)]
+        over = inputs[0].index if inputs else None  # it may lie there, as it stays what it is
+        fresh = self.emit(hal.LentOp(output, bytes, self.emit(hal.AllocateOp(bytes)), over))
         self.emit(hal.CopyOp(self.values[value], fresh, bytes))
         return fresh
 
@@ -359,9 +362,9 @@ class _Bufferizer:
 
     def _call(self, op: dispatch.CallOp) -> None:
         for out in op.outs:
-            self.values[out] = self._make(self.live.storage(out))
+            self.values[out] = self._begin(out, op.begun[out]) if out in op.begun else self._make(self.live.storage(out))
         name = op.callee.root_reference.data
-        buffers = [self.values[v] for v in (*op.tensors, *op.outs)]
+        buffers = [self.values[v] for v in (*op.read, *op.outs)]
         if name in self.checked:
             buffers.append(self.emit(hal.StatusOp()))
         constants = [self.values[c] for c in op.constants]
@@ -371,9 +374,20 @@ class _Bufferizer:
         if name in self.checked:
             self.emit(hal.CheckOp.create(properties={"messages": self.checked[name]}))
 
-    def _make(self, storage: Storage) -> SSAValue:
+    def _begin(self, value: SSAValue, start: SSAValue) -> SSAValue:
+        """The buffer of a value that begins as another: that one's where nothing else reads it, else its own, with a copy. The copy is
+        none where the caller lends an output the memory of the input it begins as."""
+        if value in self.reuse.taken:
+            return self.values[start]
+        input = self.reuse.over.get(value)
+        buffer = self._make(self.live.storage(value), None if input is None else input.index)
+        if start in self.values:  # a tensor without elements has no buffer, and what is filled in a loop starts empty
+            self.emit(hal.CopyOp(self.values[start], buffer, self.index(self.bytes(dims_of(start), start.type))))
+        return buffer
+
+    def _make(self, storage: Storage, over: int | None = None) -> SSAValue:
         """The buffer of a storage: its place in the arena, memory taken before the loop around it, or a fresh allocation; or what the
-        caller lends for the output that it becomes."""
+        caller lends for the output that it becomes, which may be the memory of the input `over`."""
         if storage.inside is not None:
             whole, offset = storage.inside
             return self.emit(hal.SliceOp(self._whole(whole), self.const(offset)))
@@ -390,7 +404,7 @@ class _Bufferizer:
             buffer = self.emit(hal.SliceOp(self.arena, offset))
         if (output := self.outputs.get(storage)) is None:
             return buffer
-        return self.emit(hal.LentOp(output, self.index(self.bytes(storage.dims, storage.type)), buffer))
+        return self.emit(hal.LentOp(output, self.index(self.bytes(storage.dims, storage.type)), buffer, over))
 
     # -- control flow
 
@@ -464,6 +478,8 @@ class _Bufferizer:
         """Takes memory whose size is known before the loop once, not in every round; what a branch may not need stays there."""
         for op in _unconditional(loop):
             for out in op.outs if isinstance(op, dispatch.CallOp) else ():
+                if out in self.reuse.taken:
+                    continue
                 storage = self.live.storage(out)
                 known = all(isinstance(d, int) or d in self.values for d in storage.dims)
                 if known and storage not in self.places and storage not in self.hoisted:
@@ -474,12 +490,9 @@ class _Bufferizer:
         """The buffers of loop-carried tensors of fixed size, by position, filled with the initial values."""
         found: dict[int, _Slot] = {}
         for n, (argument, value) in enumerate(zip(arguments, initial, strict=True)):
-            storage, scratch = self.live.slot(argument), self.live.scratch(argument)
-            if storage is None:
-                continue
-            found[n] = _Slot(self._make(storage), None if scratch is None else self._make(scratch))
-            if value in self.values:  # what is filled in the loop starts empty
-                self.emit(hal.CopyOp(self.values[value], found[n].buffer, self.index(self.bytes(dims_of(value), value.type))))
+            if self.live.is_slot(argument):
+                scratch = self.live.scratch(argument)
+                found[n] = _Slot(self._begin(argument, value), None if scratch is None else self._make(scratch))
         return found
 
     def _initial(self, value: SSAValue) -> SSAValue:

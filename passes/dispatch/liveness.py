@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -56,12 +56,16 @@ class Storage:
 
 
 class Liveness:
-    """The storages of a function. Positions count the operations of its outermost block; what is nested counts as its parent."""
+    """The storages of a function. Positions count the operations of its outermost block; what is nested counts as its parent.
 
-    def __init__(self, main: func.FuncOp) -> None:
+    taken: results of calls and carried arguments of loops that lie where they begin, see `in_place`.
+    """
+
+    def __init__(self, main: func.FuncOp, taken: frozenset[SSAValue] = frozenset()) -> None:
+        self.taken = taken
         self.storages: list[Storage] = []
         self._roots: dict[SSAValue, frozenset[Storage]] = {}
-        self._slots: dict[SSAValue, Storage] = {}
+        self._slots: set[SSAValue] = set()
         self._scratch: dict[SSAValue, Storage] = {}
         self._depth = 0
         self._joins: list[dispatch.JoinOp] = []
@@ -93,13 +97,18 @@ class Liveness:
         found: dict[Storage, int] = {}
         for n, value in enumerate(returned.operands):
             roots = self.roots(value)
-            if len(roots) == 1 and not isinstance(_where(value).owner, dispatch.SlabOp):
+            if len(roots) == 1 and not isinstance(self._where(value).owner, dispatch.SlabOp):
                 found.setdefault(next(iter(roots)), n)
         return found
 
-    def slot(self, argument: SSAValue) -> Storage | None:
-        """The fixed storage of a loop-carried tensor, None where its size changes from round to round."""
-        return self._slots.get(argument)
+    @property
+    def planned(self) -> frozenset[Storage]:
+        """Inputs, weights, and what lies where it is planned; all but what grows, is allocated in each round, or is the host's."""
+        return frozenset(self.storages)
+
+    def is_slot(self, argument: SSAValue) -> bool:
+        """Whether a loop-carried tensor has one place for all rounds, as it has where its size stays."""
+        return argument in self._slots
 
     def scratch(self, argument: SSAValue) -> Storage | None:
         """Where a carried tensor's next value waits while the slots change, None where it may go to its slot at once."""
@@ -141,14 +150,15 @@ class Liveness:
             self._own(op.result, owned=False)
         elif isinstance(op, dispatch.CallOp | linalg.GenericOp):
             for out in op.results:
-                self._own(out, owned=True).touch(position)
+                if out in self.taken and isinstance(op, dispatch.CallOp):
+                    self._roots[out] = self.roots(op.begun[out])
+                    self._changed |= self.roots(out)
+                else:
+                    self._own(out, owned=True).touch(position)
         elif isinstance(op, scf.IfOp):
             self._if(op, position)
-        elif isinstance(op, scf.WhileOp):
-            self._loop(op, op.before_region.block.args, op.after_region.block.args, op.arguments, position)
-        elif isinstance(op, scf.ForOp):
-            body = op.body.block
-            self._loop(op, body.args[1:], body.args[1:], op.iter_args, position)
+        elif isinstance(op, scf.WhileOp | scf.ForOp):
+            self._loop(op, position)
 
     def _nest(self, op: dispatch.JoinOp, outputs: set[Storage]) -> None:
         """Has parts computed where the join wants them: those that a kernel makes whole, and that nothing changes or hands out apart."""
@@ -159,11 +169,24 @@ class Liveness:
             bytes = Storage(dims_of(part), cast(TensorType, part.type), owned=False).size
             if bytes is None:  # the whole's size may be known where that of a part is not
                 return
-            if isinstance(_where(part).owner, dispatch.CallOp | dispatch.JoinOp) and offset % ALIGNMENT == 0:
+            if isinstance(self._where(part).owner, dispatch.CallOp | dispatch.JoinOp) and offset % ALIGNMENT == 0:
                 storage = self.storage(part)
                 if not storage.conditional and storage.inside is None and storage not in self._changed | outputs:
                     storage.inside = whole, offset
             offset += bytes
+
+    def _where(self, value: SSAValue) -> SSAValue:
+        """The value that names the buffer itself, seen through what only changes the type or works in place."""
+        while True:
+            owner = value.owner
+            if isinstance(owner, dispatch.TieShapeOp | dispatch.ReshapeOp):
+                value = owner.source
+            elif isinstance(owner, dispatch.InsertOp):
+                value = owner.target
+            elif isinstance(owner, dispatch.CallOp) and value in self.taken:
+                value = owner.begun[value]
+            else:
+                return value
 
     def _nested(self, block: Block, position: int) -> None:
         self._depth += 1
@@ -180,12 +203,12 @@ class Liveness:
             if isinstance(result.type, TensorType):
                 self._roots[result] = frozenset(s for y in yields if y is not None for s in self.roots(y.operands[n]))
 
-    def _loop(
-        self, op: Operation, first: Iterable[BlockArgument], second: Iterable[BlockArgument], initial: Iterable[SSAValue], position: int
-    ) -> None:
+    def _loop(self, op: scf.WhileOp | scf.ForOp, position: int) -> None:
         varying: list[tuple[int, SSAValue]] = []
-        slots: dict[int, tuple[BlockArgument, Storage]] = {}
-        for n, (a, b, start) in enumerate(zip(first, second, initial, strict=True)):
+        slots: dict[int, tuple[BlockArgument, tuple[Size, ...]]] = {}
+        second: list[BlockArgument] = []
+        for n, a, b, start in _arguments(op):
+            second.append(b)
             if not isinstance(a.type, TensorType):
                 continue
             dims = _carried_dims(op, a, b, op.results[n])
@@ -193,44 +216,56 @@ class Liveness:
                 varying.append((n, start))
                 self._roots[a] = self._roots[b] = self._roots[op.results[n]] = self.roots(start)
                 continue
-            slot = self._own(a, owned=True, dims=dims)
-            slot.touch(position)
-            self._slots[a] = slot
-            slots[n] = a, slot
+            self._slots.add(a)
+            if a in self.taken:
+                self._roots[a] = self.roots(start)
+            else:
+                self._own(a, owned=True, dims=dims).touch(position)
+            slots[n] = a, dims
             self._roots[b] = self._roots[op.results[n]] = self._roots[a]
         for region in op.regions:
             for block in region.blocks:
                 self._nested(block, position)
-        self._wait(op.regions[-1].block, list(second), slots, position)
+        self._wait(op.regions[-1].block, second, slots, position)
         for n, start in varying:
             # Each round's value moves to memory of its own; the result may still be the initial value.
             storage = Storage((), cast(TensorType, op.results[n].type), owned=True)
             self._roots[op.results[n]] = frozenset((*self.roots(start), storage))
 
-    def _wait(self, body: Block, arguments: list[BlockArgument], slots: dict[int, tuple[BlockArgument, Storage]], position: int) -> None:
+    def _wait(
+        self, body: Block, arguments: list[BlockArgument], slots: dict[int, tuple[BlockArgument, tuple[Size, ...]]], position: int
+    ) -> None:
         """Gives scratch memory to carried tensors whose next value lies in one of the loop's slots, but not where it stays."""
-        own = frozenset(slot for _, slot in slots.values())
+        own = frozenset(root for argument, _ in slots.values() for root in self.roots(argument))
         assert body.last_op is not None
-        for n, (argument, slot) in slots.items():
+        for n, (argument, dims) in slots.items():
             value = body.last_op.operands[n]
-            if not self.roots(value) & own or _where(value) is arguments[n]:
+            if not self.roots(value) & own or self._where(value) is arguments[n]:
                 continue
-            waiting = Storage(slot.dims, slot.type, owned=True)
+            waiting = Storage(dims, cast(TensorType, argument.type), owned=True)
             waiting.touch(position)
             self.storages.append(waiting)
             self._scratch[argument] = waiting
 
 
-def _where(value: SSAValue) -> SSAValue:
-    """The value that names the buffer itself, seen through what only changes the type or works in place."""
-    while True:
-        owner = value.owner
-        if isinstance(owner, dispatch.TieShapeOp | dispatch.ReshapeOp):
-            value = owner.source
-        elif isinstance(owner, dispatch.InsertOp):
-            value = owner.target
-        else:
-            return value
+def carried(op: Operation) -> Iterator[tuple[BlockArgument, SSAValue]]:
+    """The tensors that a loop carries in a place of their own, by the arguments of its first block, with their initial values."""
+    if not isinstance(op, scf.WhileOp | scf.ForOp):
+        return
+    for n, a, b, start in _arguments(op):
+        if isinstance(a.type, TensorType) and _carried_dims(op, a, b, op.results[n]) is not None:
+            yield a, start
+
+
+def _arguments(op: scf.WhileOp | scf.ForOp) -> Iterator[tuple[int, BlockArgument, BlockArgument, SSAValue]]:
+    """What a loop carries: the position, its argument in the first and in the second block, which may be one, and the initial value."""
+    if isinstance(op, scf.WhileOp):
+        blocks = zip(op.before_region.block.args, op.after_region.block.args, op.arguments, strict=True)
+    else:
+        inner = op.body.block.args[1:]
+        blocks = zip(inner, inner, op.iter_args, strict=True)
+    for n, (a, b, start) in enumerate(blocks):
+        yield n, a, b, start
 
 
 def _carried_dims(op: Operation, *arguments: SSAValue) -> tuple[Size, ...] | None:

@@ -43,7 +43,8 @@ class MeasureWork(ModulePass):
 def _measure(call: dispatch.CallOp, callee: func.FuncOp) -> None:
     host = _Host(call)
     if EXECUTABLE not in callee.attributes:  # a kernel of loops already: how often they run is not known
-        work = [host.sum(host.bytes(v, host.elements(v)) for v in (*call.tensors, *call.outs))]
+        made = [out for out in call.outs if out not in call.begun]  # of what begins as a tensor only some may be changed
+        work = [host.sum(host.bytes(v, host.elements(v)) for v in (*call.read, *made))]
     else:
         exe = _Executable(host, call, callee.body.block)
         work = [exe.bytes(), exe.operations()]

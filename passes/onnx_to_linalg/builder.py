@@ -26,6 +26,7 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineExpr, AffineMap
 
 from ...dialects import dispatch
+from ...dialects.kernel import ParameterKind
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Call, Dim, Shape, SymDim, broadcast_parts, product, symbol
 from ...dialects.onnx.shapes import Shapes
@@ -461,12 +462,15 @@ class Lowering:
         sizes: Sequence[Dim] = (),
     ) -> tuple[Tensor, ...]:
         """Calls a kernel-language function. `arrays`: a Tensor for each input parameter (None for one left out), (shape, type) for
-        each output; in parameter order, inputs before outputs. Returns the outputs. Calls that differ in sizes only share a kernel."""
+        each output, for an InOut one the Tensor that it begins as; in parameter order, inputs before outputs, InOut last. Returns the
+        outputs. Calls that differ in sizes only share a kernel."""
         present = {n: a for n, a in arrays.items() if a is not None}
-        inputs = {n: a for n, a in present.items() if isinstance(a, Tensor)}
-        outputs = {n: a for n, a in present.items() if not isinstance(a, Tensor)}
+        updated = {p.name for p in kernel.parameters if p.kind is ParameterKind.INOUT}
+        inputs = {n: a for n, a in present.items() if isinstance(a, Tensor) and n not in updated}
+        starts = {n: a for n, a in present.items() if isinstance(a, Tensor) and n in updated}
+        outputs = {n: a for n, a in present.items() if not isinstance(a, Tensor)} | {n: (a.shape, a.type) for n, a in starts.items()}
         if list(present) != [*inputs, *outputs]:
-            raise TypeError(f"kernel {kernel.name}: inputs come before outputs")
+            raise TypeError(f"kernel {kernel.name}: inputs come before outputs, those that are updated last")
         rows = {n: (a.type, a.rank) if isinstance(a, Tensor) else (a[1], len(a[0])) for n, a in present.items()}
         types = {n: None if (row := rows.get(n)) is None else (_kernel_element(row[0]), row[1]) for n in arrays}
         name = self._instance(kernel, types, attrs or {})
@@ -475,11 +479,12 @@ class Lowering:
         out_shapes = [a[0] for a in outputs.values()]
         op = dispatch.CallOp(
             name,
-            [a.value for a in inputs.values()],
+            [a.value for a in (*inputs.values(), *starts.values())],
             constants,
             [v for s in out_shapes for v in self.dims(s)],
             self.dim(1),
             [self.tensor_type(s, t) for s, t in outputs.values()],
+            len(starts),
         )
         self.emit(op)
         return tuple(Tensor(self, r, s, t) for r, (s, t) in zip(op.results, outputs.values(), strict=True))

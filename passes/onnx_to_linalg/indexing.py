@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from xdsl.dialects.builtin import ComplexType
 
-from ...dialects.kernel import Array, Out, check, inline, kernel, unroll
+from ...dialects.kernel import Array, InOut, Out, check, inline, kernel, unroll
 from ...dialects.onnx import indexing as ops
 from ...dialects.onnx.dims import Dim, Shape, product
 from ...errors import UnsupportedError
@@ -190,20 +190,18 @@ def reduced(old, new, reduction):
 
 
 @kernel
-def scatter_elements(data: Array, indices: Array, updates: Array, y: Out, axis: int, reduction: str):
-    """data, with each update put where its index replaces its own position along the axis."""
-    for i in range(data.size):
-        y.flat[i] = data.flat[i]
-    last = data.rank - 1
+def scatter_elements(indices: Array, updates: Array, y: InOut, axis: int, reduction: str):
+    """Puts each update where its index replaces its own position along the axis."""
+    last = y.rank - 1
     for row in range(indices.size // max(indices.shape[last], 1)):
         begin, rest, base = row * indices.shape[last], row * indices.shape[last], 0
         for k in unroll(last):
             if k != axis:
-                base += rest // indices.strides[k] * data.strides[k]
+                base += rest // indices.strides[k] * y.strides[k]
             rest = rest % indices.strides[k]
         for j in range(indices.shape[last]):
-            place, there = wrapped(indices.flat[begin + j], data.shape[axis])
-            at = base + place * data.strides[axis]
+            place, there = wrapped(indices.flat[begin + j], y.shape[axis])
+            at = base + place * y.strides[axis]
             if axis != last:
                 at += j
             if there:
@@ -237,18 +235,16 @@ def lower_scatter_elements(b: Lowering, op: Any, data: Tensor, indices: Tensor, 
         updates = b.reshape(updates, indices.shape)
         data, indices, updates = (_rows_along(b, t, axis) for t in (data, indices, updates))
         axis = 1
-    arrays = {"data": data, "indices": indices, "updates": updates, "y": (data.shape, data.type)}
+    arrays = {"indices": indices, "updates": updates, "y": data}
     (y,) = b.kernel(scatter_elements, arrays, {"axis": axis, "reduction": _reduction(op, data)})
     return b.reshape(y, shape)
 
 
 @kernel
-def scatter_slices(data: Array, indices: Array, updates: Array, y: Out, axes: int, reduction: str):
-    """data, with updates[r, :] put at [indices[r, 0], .., indices[r, axes - 1], :]"""
-    for i in range(data.size):
-        y.flat[i] = data.flat[i]
+def scatter_slices(indices: Array, updates: Array, y: InOut, axes: int, reduction: str):
+    """y[indices[r, 0], .., indices[r, axes - 1], :] = updates[r, :]"""
     for r in range(updates.shape[0]):
-        at, there = slice_at(data, indices, r * axes, axes, 0)
+        at, there = slice_at(y, indices, r * axes, axes, 0)
         if there:
             at = at * updates.shape[1]
             for j in range(updates.shape[1]):
@@ -262,21 +258,17 @@ def scatter_slices(data: Array, indices: Array, updates: Array, y: Out, axes: in
 def scatter_nd(b: Lowering, op: ops.ScatterNDOp, data: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
     axes = op.depth(b.shapes)
     rows, inner = product(indices.shape[:-1]), product(data.shape[axes:])
-    flat = b.reshape(data, (*data.shape[:axes], inner))
     arrays = {
-        "data": flat,
         "indices": b.reshape(indices, (rows, axes)),
         "updates": b.reshape(updates, (rows, inner)),
-        "y": (flat.shape, data.type),
+        "y": b.reshape(data, (*data.shape[:axes], inner)),
     }
     return b.reshape(b.kernel(scatter_slices, arrays, {"axes": axes, "reduction": _reduction(op, data)})[0], data.shape)
 
 
 @kernel
-def write_positions(cache: Array, update: Array, starts: Array | None, y: Out, circular: bool):
-    """cache (batch, outer, positions, inner), with each sample's update written from its start on."""
-    for i in range(cache.size):
-        y.flat[i] = cache.flat[i]
+def write_positions(update: Array, starts: Array | None, cache: InOut, circular: bool):
+    """Writes each sample's update to cache (batch, outer, positions, inner) from its start on."""
     size, steps = cache.shape[2], update.shape[2]
     for n in range(cache.shape[0]):
         start = 0
@@ -289,7 +281,7 @@ def write_positions(cache: Array, update: Array, starts: Array | None, y: Out, c
                 for s in range(steps):
                     place = (start + s) % size if circular else start + s
                     for j in range(cache.shape[3]):
-                        y[n, o, place, j] = update[n, o, s, j]
+                        cache[n, o, place, j] = update[n, o, s, j]
 
 
 @lower(ops.TensorScatterOp)
@@ -297,9 +289,8 @@ def tensor_scatter(b: Lowering, op: ops.TensorScatterOp, cache: Tensor, update: 
     axis = op.attr("axis") % cache.rank
     batch, outer, inner = cache.shape[0], product(cache.shape[1:axis]), product(cache.shape[axis + 1 :])
     arrays = {
-        "cache": b.reshape(cache, (batch, outer, cache.shape[axis], inner)),
         "update": b.reshape(update, (batch, outer, update.shape[axis], inner)),
         "starts": starts,
-        "y": ((batch, outer, cache.shape[axis], inner), cache.type),
+        "cache": b.reshape(cache, (batch, outer, cache.shape[axis], inner)),
     }
     return b.reshape(b.kernel(write_positions, arrays, {"circular": op.attr("mode") == "circular"})[0], cache.shape)

@@ -88,6 +88,63 @@ func.func @main(%x: tensor<4x4xf32>) -> (tensor<4xf32>, tensor<4x4xf32>, tensor<
 
 // -----
 
+// What begins as a tensor that nothing reads after lies where that does, and the kernel gets one buffer; an output may lie over an input in
+// this way, if the caller says so, and is copied from there else.
+// CHECK:       func.func @main(%x: !hal.buffer
+// CHECK:         %[[A:.*]] = hal.slice
+// CHECK-NEXT:    hal.dispatch @f workgroups(%{{.*}}) buffers(%x, %[[A]])
+// CHECK-NEXT:    hal.dispatch @update workgroups(%{{.*}}) buffers(%i, %[[A]])
+// CHECK:         %[[PLACE:.*]] = hal.slice
+// CHECK:         %[[Y:.*]] = hal.lent 0 : i64, %{{.*}}, %[[PLACE]] over 0 : i64
+// CHECK:         hal.copy %x, %[[Y]]
+// CHECK:         hal.dispatch @update workgroups(%{{.*}}) buffers(%[[A]], %[[Y]])
+func.func @main(%x: tensor<16xf32>, %i: tensor<16xf32>) -> tensor<16xf32> {
+  %one = arith.constant 1 : index
+  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %b = "dispatch.call"(%i, %a, %one) <{callee = @update, starts = 1 : i64, operandSegmentSizes = array<i32: 2, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, tensor<16xf32>, index) -> tensor<16xf32>
+  %y = "dispatch.call"(%b, %x, %one) <{callee = @update, starts = 1 : i64, operandSegmentSizes = array<i32: 2, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, tensor<16xf32>, index) -> tensor<16xf32>
+  func.return %y : tensor<16xf32>
+}
+
+// -----
+
+// What is still read after, by another kernel or by the same one, is copied first.
+// CHECK:       func.func @main(%x: !hal.buffer
+// CHECK:         hal.dispatch @f workgroups(%{{.*}}) buffers(%x, %[[A:.*]]) constants
+// CHECK:         hal.copy %[[A]], %[[B:.*]], %
+// CHECK-NEXT:    hal.dispatch @update workgroups(%{{.*}}) buffers(%x, %[[B]])
+// CHECK:         hal.copy %[[A]], %[[C:.*]], %
+// CHECK-NEXT:    hal.dispatch @update workgroups(%{{.*}}) buffers(%[[A]], %[[C]])
+func.func @main(%x: tensor<16xf32>) -> (tensor<16xf32>, tensor<16xf32>) {
+  %one = arith.constant 1 : index
+  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %b = "dispatch.call"(%x, %a, %one) <{callee = @update, starts = 1 : i64, operandSegmentSizes = array<i32: 2, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, tensor<16xf32>, index) -> tensor<16xf32>
+  %c = "dispatch.call"(%a, %a, %one) <{callee = @update, starts = 1 : i64, operandSegmentSizes = array<i32: 2, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, tensor<16xf32>, index) -> tensor<16xf32>
+  func.return %b, %c : tensor<16xf32>, tensor<16xf32>
+}
+
+// -----
+
+// What a loop carries is changed where it lies, which is where its initial value does: a round copies nothing.
+// CHECK:       func.func @main(%x: !hal.buffer
+// CHECK:         hal.dispatch @f workgroups(%{{.*}}) buffers(%x, %[[A:.*]]) constants
+// CHECK-NOT:     hal.copy
+// CHECK:         scf.for
+// CHECK-NEXT:      hal.dispatch @update workgroups(%{{.*}}) buffers(%x, %[[A]])
+// CHECK-NOT:     hal.copy
+// CHECK:         func.return %[[A]]
+func.func @main(%x: tensor<16xf32>) -> tensor<16xf32> {
+  %one = arith.constant 1 : index
+  %a = "dispatch.call"(%x, %one) <{callee = @f, operandSegmentSizes = array<i32: 1, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, index) -> tensor<16xf32>
+  %y = scf.for %i = %one to %one step %one iter_args(%b = %a) -> (tensor<16xf32>) {
+    %c = "dispatch.call"(%x, %b, %one) <{callee = @update, starts = 1 : i64, operandSegmentSizes = array<i32: 2, 0, 0, 1, 0, 0>}> : (tensor<16xf32>, tensor<16xf32>, index) -> tensor<16xf32>
+    scf.yield %c : tensor<16xf32>
+  }
+  func.return %y : tensor<16xf32>
+}
+
+// -----
+
 // What the host makes has memory of its own, and tells its size.
 // CHECK:       func.func @main(%x: !hal.buffer, %[[N:.*]]: index) -> (!hal.buffer, index, index, index)
 // CHECK:         %[[IMAGE:.*]], %[[H:.*]], %[[W:.*]] = hal.decode_image %x

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from intaglio import IntaglioError
 from intaglio.backends.abi import TENSOR
 from intaglio.backends.null import NullDevice
 from intaglio.backends.session import Session
@@ -169,3 +170,107 @@ def test_what_c_lends_is_used_where_it_fits(program, type, rank, dims, used):
     outputs[0] = output
     assert session._module.run(session._instance, inputs, 2, outputs, 1) == 0
     assert outputs[0].data != at(memory[4:])
+
+
+UPDATE = """
+func.func @main(%x: !hal.buffer, %n: index, %y: !hal.buffer, %m: index) -> (!hal.buffer, index, !hal.buffer, index) attributes {
+    "hal.inputs" = [{name = "x", element = 1 : i64, dims = ["N"]}, {name = "y", element = 1 : i64, dims = ["N"]}],
+    "hal.outputs" = [{name = "z", element = 1 : i64, dims = ["N"]}, {name = "s", element = 1 : i64, dims = ["N"]}]} {
+  %four = arith.constant 4 : index
+  %bytes = arith.muli %n, %four : index
+  %twice = arith.addi %bytes, %bytes : index
+  %arena = hal.arena %twice
+  %s = hal.lent 1, %bytes, %arena
+  hal.dispatch @add workgroups(%n) buffers(%x, %y, %s) constants(%n)
+  %place = hal.slice %arena[%bytes]
+  %z = hal.lent 0, %bytes, %place over 0 : i64
+  hal.copy %x, %z, %bytes
+  hal.dispatch @increment workgroups(%n) buffers(%z) constants(%n)
+  func.return %z, %n, %s, %n : !hal.buffer, index, !hal.buffer, index
+}
+func.func @increment(%z: memref<?xf32>, %n: index, %begin: index, %end: index) attributes {"dispatch.kernel" = 1 : i64} {
+  %one = arith.constant 1 : index
+  %more = arith.constant 1.0 : f32
+  scf.for %i = %begin to %end step %one {
+    %before = memref.load %z[%i] : memref<?xf32>
+    %after = arith.addf %before, %more : f32
+    memref.store %after, %z[%i] : memref<?xf32>
+  }
+  func.return
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def updating(compile_program, add_kernel) -> Session:
+    """z = x + 1, which may lie where x does; and before, s = x + y."""
+    return compile_program(add_kernel + UPDATE).session()
+
+
+@pytest.mark.parametrize("shift", [0, 1, 5, 7, 100])
+@pytest.mark.parametrize("of", ["x", "y"])
+@pytest.mark.parametrize("output", ["z", "s"])
+def test_outputs_may_lie_where_inputs_do(updating, output, of, shift):
+    memory = np.arange(200, dtype=np.float32)
+    given = {"x": np.arange(7, dtype=np.float32), "y": np.arange(7, dtype=np.float32) * 3} | {of: memory[:7]}
+    expected = {"z": given["x"] + 1, "s": given["x"] + given["y"]}
+    place = memory[shift : shift + 7]
+    found = dict(zip("zs", updating.run(None, given, into={output: place}), strict=True))
+    assert found[output] is place
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+    assert (memory[shift + 7 :] == np.arange(200)[shift + 7 :]).all()
+
+
+def test_what_lies_over_its_input_is_not_copied(updating):
+    x, y = np.zeros(5, np.float32), np.zeros(5, np.float32)
+    for round in range(3):
+        z, s = updating.run(None, {"x": x, "y": y}, into={"z": x})
+        assert z is x and (x == round + 1).all() and (s == round).all()
+    # One memory as both inputs: the other one is still read, as far as the run knows.
+    z, s = updating.run(None, {"x": x, "y": x}, into={"z": x})
+    assert (x == 4).all() and (s == 6).all()
+
+
+def test_two_outputs_in_one_memory_are_refused(updating):
+    memory = np.zeros(12, np.float32)
+    for second in (memory[:8], memory[4:]):
+        with pytest.raises(IntaglioError, match=r'ITG5512 output "s": .*another output'):
+            updating.run(None, feeds(1, 8), into={"z": memory[:8], "s": second})
+    z, s = updating.run(None, feeds(1, 4), into={"z": memory[:4], "s": memory[4:8]})
+    assert (z == 2).all() and (s == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ([0.0] * 4, "not list"),
+        (np.zeros(4), "not float64"),
+        (np.zeros((4, 1), np.float32), "that of the array"),
+        (np.zeros(8, np.float32)[::2], "side by side"),
+        (np.broadcast_to(np.float32(0), 4), "read-only"),
+        (np.zeros(5, np.float32), "in this run"),
+        (np.zeros(3, np.float32), "in this run"),
+    ],
+)
+def test_arrays_that_cannot_take_an_output(updating, place, told):
+    with pytest.raises(IntaglioError, match=f'ITG5512 output "z": .*{told}'):
+        updating.run(None, feeds(1, 4), into={"z": place})
+    with pytest.raises(IntaglioError, match="ITG5511"):
+        updating.run(None, feeds(1, 4), into={"nothing": place})
+    assert updating.run(["z"], feeds(1, 4))[0].tolist() == [2] * 4
+
+
+def test_outputs_that_nobody_asked_for_are_left_in_arrays_too(updating):
+    place = np.zeros(4, np.float32)
+    assert updating.run(["s"], feeds(1, 4), into={"z": place})[0].tolist() == [1] * 4
+    assert place.tolist() == [2] * 4
+
+
+def test_a_device_of_its_own_memory_updates_no_input(compile_program, add_kernel):
+    device = NullDevice()
+    with compile_program(add_kernel + UPDATE).session(device=device) as session:
+        x = np.ones(4, np.float32)
+        session.run(None, {"x": x, "y": x}, into={"z": x})
+        assert x.tolist() == [0] * 4 and device.log.count("copy") == 1
+    assert device.faults == [] and device.held == {}
