@@ -18,6 +18,7 @@ from ..passes.codegen.lower_asserts import LowerAsserts
 from ..passes.codegen.lower_executables import LowerExecutables
 from ..passes.dispatch.bufferize import Bufferize, port_attributes
 from ..passes.dispatch.fold_moves import FoldMoves
+from ..passes.dispatch.fold_reciprocals import FoldReciprocals
 from ..passes.dispatch.form_dispatches import FormDispatches
 from ..passes.dispatch.fuse_elementwise import FuseElementwise
 from ..passes.dispatch.fuse_epilogue import FuseEpilogue
@@ -98,6 +99,7 @@ def dispatch_level(program: Lowered, target: Target, *, profile: bool = False) -
         [
             FuseElementwise(),  # first: a chain becomes one generic, which then is one epilogue or one member of a group
             FuseEpilogue(),  # before grouping: what a contraction takes with it is not left for others
+            FoldReciprocals(),  # after fusion, which brings x and its sigmoid together
             FoldMoves(),  # after epilogues, which stand between a product and the copy of its result
             FormDispatches(),
             *([MeasureWork()] if profile else []),  # while executables still say what they compute

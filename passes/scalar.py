@@ -323,6 +323,10 @@ class ScalarBuilder:
         """e^x of x <= 0, 0 below the normal numbers: faster, for what is summed up with the 1 of x = 0."""
         return self.unary(lambda v: math.ExpOp(v, arith.FastMathFlagsAttr([FastMathFlag.APPROX_FUNC])), x)
 
+    def odds(self, x: Scalar) -> Scalar:
+        """e^x, 0 below the normal numbers and infinite above them: faster still, for what 1 is added to."""
+        return self.unary(lambda v: math.ExpOp(v, arith.FastMathFlagsAttr([FastMathFlag.NO_INFS, FastMathFlag.APPROX_FUNC])), x)
+
     def expm1(self, x: Scalar) -> Scalar:
         return self.unary(math.ExpM1Op, x)
 
@@ -365,12 +369,8 @@ class ScalarBuilder:
         return self.max(x, -x) if x.type.is_signed else x
 
     def sigmoid(self, x: Scalar) -> Scalar:
-        """1 / (1 + e^-x), by e^-|x|: that is at most 1, and cheaper. In double precision a weight would be off too far from 0."""
-        if x.type is DOUBLE:
-            return 1.0 / (1.0 + self.exp(-x))
-        power = self.weight(-self.abs(x))
-        positive = 1.0 / (1.0 + power)
-        return self.select(x < 0.0, power * positive, positive)
+        """1 / (1 + e^-x). In double precision the faster exponential would be off too far from 0."""
+        return 1.0 / (1.0 + (self.exp(-x) if x.type is DOUBLE else self.odds(-x)))
 
     def pow(self, x: Scalar, y: Scalar) -> Scalar:
         """x to the power y on floats of one type."""

@@ -65,7 +65,8 @@ def expand_math(root: Operation) -> bool:
     Operands are f16, bf16, f32, f64 or vectors of one of them; the short floats compute in f32. Constants gather at the top of the
     function. Results differ from the exact values by at most 2.5 units in the last place, 3 for erf and 3.5 for tan, where they are
     normal numbers or subnormal ones; sin, cos and tan only up to |x| = 2^22 (f32) or 2^51 (f64), beyond which they mean nothing.
-    With fastmath<afn>, exp is `exp_of_negative`. Other fast-math flags go: they would undo what keeps the error small.
+    With fastmath<afn>, exp is `exp_of_negative`, with fastmath<ninf,afn> it is `exp_to_add`. Other fast-math flags go: they would undo
+    what keeps the error small.
     Raises UnsupportedError (ITG3004) for another element type.
     """
     found = [op for op in root.walk() if type(op) in EXPANSIONS]
@@ -83,8 +84,7 @@ def _expand(op: Operation, constants: Constants) -> None:
     operands = list(op.operands)
     if computed != t:
         operands = [b.emit(arith.ExtFOp, [operand], computed) for operand in operands]
-    build = exponential.exp_of_negative if is_approximate(op) else EXPANSIONS[type(op)]
-    result = build(b, *(Real(b, operand) for operand in operands)).ssa
+    result = _expansion(op)(b, *(Real(b, operand) for operand in operands)).ssa
     if computed != t:
         result = b.emit(arith.TruncFOp, [result], t)
     result.name_hint = op.results[0].name_hint
@@ -95,10 +95,13 @@ def _expand(op: Operation, constants: Constants) -> None:
     block.erase_op(op)
 
 
-def is_approximate(op: Operation) -> bool:
-    """Whether it is an exponential of numbers up to 0 of which the subnormal ones do not count (fastmath<afn>)."""
-    flags = op.properties.get("fastmath")
-    return isinstance(op, math.ExpOp) and isinstance(flags, arith.FastMathFlagsAttr) and FastMathFlag.APPROX_FUNC in flags.data
+def _expansion(op: Operation) -> Callable[..., Real]:
+    """What builds the operation's value; exponentials are of three kinds."""
+    fastmath = op.properties.get("fastmath")
+    flags = fastmath.data if isinstance(op, math.ExpOp) and isinstance(fastmath, arith.FastMathFlagsAttr) else ()
+    if FastMathFlag.APPROX_FUNC not in flags:
+        return EXPANSIONS[type(op)]
+    return exponential.exp_to_add if FastMathFlag.NO_INFS in flags else exponential.exp_of_negative
 
 
 def _computed(t: Attribute) -> Attribute:

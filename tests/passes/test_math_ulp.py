@@ -133,6 +133,21 @@ def test_exponential_of_negative_numbers(dtype: type) -> None:
 
 
 @pytest.mark.parametrize("dtype", FLOATS, ids=name)
+def test_exponential_for_sums_with_one(dtype: type) -> None:
+    """Right to a unit beside 1, relative to itself off by little more; 0 and infinite beyond the normal numbers."""
+    flags = arith.FastMathFlagsAttr([FastMathFlag.NO_INFS, FastMathFlag.APPROX_FUNC])
+    function = expanded(math.ExpOp, TYPES[dtype], 1, flags)
+    far, special = (87 if dtype is np.float32 else 708), np.array([0, -0.0, NAN, -INF, INF], dtype)
+    x = np.concatenate([between(dtype, -20, 20), between(dtype, -far, far, seed=1)])
+    got, exact = run(function, x), np.exp(x.astype(np.longdouble))
+    assert np.all(np.abs(got - exact) <= np.finfo(dtype).eps * (1.5 + np.abs(x) / 6) * exact)
+    assert np.array_equal(run(function, special), [1, 1, NAN, 0, INF], equal_nan=True)
+    low, high = between(dtype, -far - 3, -far), between(dtype, far, far + 3)
+    assert np.all(run(function, low) <= np.exp(low.astype(np.longdouble)) * 1.01)
+    assert np.all(run(function, high) >= np.minimum(np.exp(high.astype(np.longdouble)), np.finfo(dtype).max) * 0.99)
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=name)
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_one_argument(case: Case, dtype: type) -> None:
     low, high = case.f32 if dtype is np.float32 else case.f64

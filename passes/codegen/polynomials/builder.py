@@ -24,6 +24,7 @@ from xdsl.dialects.builtin import (
     f64,
     i1,
 )
+from xdsl.dialects.utils.fast_math import FastMathFlag
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ....errors import UnsupportedError
@@ -308,6 +309,11 @@ class FloatBuilder:
         operands = [self.real_value(v) for v in (x, y, z)]
         return Real(self, self.emit(math.FmaOp, operands, self.floats, {"fastmath": NO_FLAGS}))
 
+    def contracted(self, x: Real, y: Real) -> Real:
+        """x*y, which a sum that allows it takes in: then the product is not rounded."""
+        contract = arith.FastMathFlagsAttr([FastMathFlag.ALLOW_CONTRACT])
+        return Real(self, self.emit(arith.MulfOp, [x.ssa, y.ssa], self.floats, {"fastmath": contract}))
+
     def select(self, condition: Mask, yes: Real | float, no: Real | float) -> Real:
         return Real(self, self.emit(arith.SelectOp, [condition.ssa, self.real_value(yes), self.real_value(no)], self.floats))
 
@@ -327,6 +333,9 @@ class FloatBuilder:
         return self.binary(arith.MinimumfOp, x, high)
 
     def clamp(self, x: Real, low: float, high: float) -> Real:
+        """x within the bounds; NaN stays. A negation comes after, where multiply-adds take it in."""
+        if isinstance(negation := x.ssa.owner, arith.NegfOp):
+            return -self.clamp(Real(self, negation.operand), -high, -low)
         return self.at_most(self.at_least(x, low), high)
 
     def horner(self, x: Real, coefficients: Sequence[float]) -> Real:

@@ -16,7 +16,8 @@ class ExpTable:
     log2_high, log2_low: -log 2 in two parts (with fused multiply-add the high part needs no trailing zeros); tail: (e^r - 1 - r)/r^2;
     power2: 2^r; lowest, highest: beyond these e^x is 0 or infinite; lowest2, highest2: so for 2^x; flat_expm1: below, e^x - 1
     rounds to -1; highest_sinh: beyond, sinh is infinite; flat_tanh, flat_erf: beyond, the function rounds to 1;
-    erf: -log(1 - erf a)/a.
+    erf: -log(1 - erf a)/a; brief_tail: a shorter one for `exp_to_add`, if there is one; below, above: where
+    n is one too small for normal numbers, and one too large.
     """
 
     log2_high: float
@@ -32,6 +33,9 @@ class ExpTable:
     flat_tanh: float
     flat_erf: float
     erf: tuple[float, ...]
+    brief_tail: tuple[float, ...]
+    below: float
+    above: float
 
 
 TABLES = {
@@ -52,6 +56,10 @@ TABLES = {
         flat_erf=3.95,
         # 2^-27.9 relative to erf on [0, 3.95]
         erf=(1.1283792, 0.636615, 0.10283349, -0.019408662, 0.000392189, 0.0010427996, -0.00025582724, 2.93123e-06, 4.4902135e-06),
+        # 2^-23.2 relative to e^r on |r| < 0.347
+        brief_tail=(0.4999923, 0.16667116, 0.04189027, 0.0083125075),
+        below=-88.0,
+        above=89.0,
     ),
     64: ExpTable(
         log2_high=-0.6931471805599453,
@@ -122,6 +130,9 @@ TABLES = {
             -1.8192139182504128e-14,
             3.2553097585558735e-16,
         ),
+        brief_tail=(),
+        below=-709.0,
+        above=710.0,
     ),
 }
 
@@ -142,6 +153,17 @@ def exp_of_negative(b: FloatBuilder, x: Real) -> Real:
     x = b.at_least(x, below / -LOG2_E)
     n, k = b.nearest(x, LOG2_E)
     return b.horner(b.fma(n, t.log2_high, x), (1.0, 1.0, *t.tail)) * power_of_two(b, k, 0)
+
+
+def exp_to_add(b: FloatBuilder, x: Real) -> Real:
+    """e^x for a sum with 1: 0 below the normal numbers, infinite above them, and off by 2^-23 of itself; NaN stays.
+
+    Half of the work of `exp`. 2^n is one factor, whose pattern is that of 0 and of infinity at the ends; the sum may take the product in.
+    """
+    t = TABLES[b.width]
+    x = b.clamp(x, t.below, t.above)
+    n, k = b.nearest(x, LOG2_E)
+    return b.contracted(b.horner(b.fma(n, t.log2_high, x), (1.0, 1.0, *(t.brief_tail or t.tail))), power_of_two(b, k, 0))
 
 
 def exp2(b: FloatBuilder, x: Real) -> Real:
