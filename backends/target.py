@@ -47,6 +47,11 @@ class Target:
         """Whether dot products of bytes take signed ones on the left; those on the right are always signed."""
         return self.machine().attributes.dot.get(self.lanes(32)) == "sdot"
 
+    @property
+    def fuses(self) -> bool:
+        """Whether an instruction multiplies and adds, rounded once."""
+        return architecture(self) != "x86_64" or self.vector_bytes > 16
+
     def panel(self, bits: int) -> int:
         """How many elements of `bits` bits a row of a panel of packed weights holds."""
         return max(1, (self.panel_bytes or self.nr * self.vector_bytes) * 8 // bits)

@@ -13,7 +13,7 @@ from .blocked import BLOCK, depthwise, in_blocks, pad_to
 from .builder import Lowering, Tensor, element_type
 from .byte_products import GROUP, INT8, Operand, emit_signed, known_array, left_operand, right_operand
 from .contraction import panel_width, weight_id
-from .quantization import quantise
+from .quantization import quantise, rescaling
 from .registry import lower
 from .windows import pad_axes
 
@@ -40,20 +40,12 @@ def qlinear_conv(
     """The bias is quantised with x_scale * w_scale, as the sums are."""
     total, type = _sums(b, op, x, x_zero, w, w_zero), element_type(op.y)
     term = None if bias is None else in_blocks(b, bias)
-    known = [known_array(b, t) for t in (x_scale, w_scale, scale)]
-    if all(k is not None for k in known):
-        of_x, of_w, of_y = (np.asarray(k, np.float32).reshape(-1) for k in known)
-        factors = b.constant(of_x * of_w / of_y, FLOAT)
-        x_scale, scale = None, None  # type: ignore[assignment]
-    else:
-        factors = w_scale
-    by_channel = in_blocks(b, factors) if factors.size != 1 else None
+    factors = rescaling(b, x_scale, w_scale, scale)
+    by_channel = in_blocks(b, factors) if factors.rank else None
 
     def element(*i: Any) -> Scalar:
         value = total[i] if term is None else total[i] + term[i[1], i[4]]
         factor = factors.scalar() if by_channel is None else by_channel[i[1], i[4]]
-        if x_scale is not None:
-            factor = x_scale.scalar() * factor / scale.scalar()
         return quantise(b, b.s.cast(value, FLOAT) * factor, zero.scalar(), type)
 
     return b.compute(total.shape, type, element)

@@ -11,7 +11,7 @@ from ..scalar import FLOAT, INT32, Scalar
 from .builder import Lowering, Tensor, element_type
 from .byte_products import at, byte_matmul
 from .conv import convolve
-from .quantization import quantise, require_whole
+from .quantization import quantise, require_whole, rescaling
 from .registry import lower
 from .windows import padded
 
@@ -88,12 +88,11 @@ def qlinear_conv(
     bias: Tensor | None,
 ) -> Tensor:
     """The bias is quantised with x_scale * w_scale, as the sums are."""
-    total = _integer_convolution(b, op, x, w, x_zero, w_zero)
+    total, factors = _integer_convolution(b, op, x, w, x_zero, w_zero), rescaling(b, x_scale, w_scale, scale)
     type = element_type(op.y)
 
     def element(*i: Any) -> Scalar:
         value = total[i] if bias is None else total[i] + bias[i[1]]
-        factor = x_scale.scalar() * at(w_scale, i, 1) / scale.scalar()
-        return quantise(b, b.s.cast(value, FLOAT) * factor, zero.scalar(), type)
+        return quantise(b, b.s.cast(value, FLOAT) * at(factors, i, 1), zero.scalar(), type)
 
     return b.compute(total.shape, type, element)

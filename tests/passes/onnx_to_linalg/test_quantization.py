@@ -21,6 +21,29 @@ def test_saturates_and_rounds_to_even(run, dtype, open_dims):
     np.testing.assert_array_equal(y, np.clip([3, 5, 3, 5, high, low, high, low], low, high).astype(dtype))
 
 
+@pytest.mark.parametrize("dtype", WHOLE)
+def test_what_is_no_number_is_the_least(run, dtype):
+    x = np.array([np.nan, -np.nan, 2] * 7, np.float32)
+    for constants in ((), (1, 2)):
+        y = run("QuantizeLinear", x, np.float32(0.5), np.array(3, dtype), constants=constants)
+        np.testing.assert_array_equal(y[:3], [limits(dtype)[0], limits(dtype)[0], 7])
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16])
+@pytest.mark.parametrize("scale", [0.02, 1.0, 3.9999998, 0.49999997, 1.7e-38, 1e38, 1e-41])
+def test_divides_by_constants_as_by_any(run, dtype, scale):
+    """Quotients about every half, where a unit in the last place decides."""
+    scale, zero = np.float32(scale), np.array(5, dtype)
+    halves = np.concatenate([np.arange(-140, 140), np.arange(65500, 65545)]) + 0.5
+    with np.errstate(over="ignore"):
+        at = (halves * np.float64(scale)).astype(np.float32)
+        x = np.concatenate([at, *(np.nextafter(at, np.float32(end)) for end in (-np.inf, np.inf)), np.float32([np.inf, -np.inf, 3e38, 0])])
+        expected = np.clip(np.rint(x / scale) + 5, *limits(dtype)).astype(dtype)
+    np.testing.assert_array_equal(run("QuantizeLinear", x, scale, zero, constants=(1, 2)), expected)
+    axis = run("QuantizeLinear", np.stack([x, x]), np.array([scale, 0.75], np.float32), np.full(2, 5, dtype), axis=0, constants=(1, 2))
+    np.testing.assert_array_equal(axis[0], expected)
+
+
 @pytest.mark.parametrize("dtype", [*WHOLE, np.int32])
 @pytest.mark.parametrize("float_type", [np.float32, np.float16, ml_dtypes.bfloat16])
 def test_axis_and_back(run, dtype, float_type):
