@@ -25,8 +25,9 @@ class Options:
     cache: whether a program made before may be taken from disk, and this one kept there, see compiler/cache; operators: operators of the
     user's own, as `@operator` and `@decomposition` make them, or modules and Python files that hold such; profile: the program times its
     dispatches, see `Session.profile`; winograd: whether convolutions may go by Winograd's algorithm, up to three times as fast as a plain
-    sum, but with more rounding: of up to 5e-5 of a layer's largest output, and mostly a tenth of that; tune: how many seconds may go
-    into measuring, on this machine, which algorithm is fastest for a layer, in place of estimates, see compiler/tuning.
+    sum, but with more rounding: of up to 5e-5 of a layer's largest output, and mostly a tenth of that; and products with constant weights
+    by Strassen's, an eighth fewer, with up to twice the rounding, and where two rows side by side share what is not finite; tune: how many
+    seconds may go into measuring, on this machine, which algorithm is fastest for a layer, in place of estimates, see compiler/tuning.
     """
 
     target: str | Target = "cpu"

@@ -24,6 +24,7 @@ from ..passes.dispatch.fuse_elementwise import FuseElementwise
 from ..passes.dispatch.fuse_epilogue import FuseEpilogue
 from ..passes.dispatch.measure_work import MeasureWork
 from ..passes.onnx.choose_layouts import choose_layouts
+from ..passes.onnx.choose_strassen import choose_strassen
 from ..passes.onnx.choose_winograd import Measure, choose_winograd
 from ..passes.onnx.differentiate import differentiate
 from ..passes.onnx.fold_constants import fold_constants
@@ -80,6 +81,7 @@ def onnx_level(imported: ImportedModel, target: Target, *, winograd: bool = True
     split_groups(block, shapes, weights)  # before layouts, which know dense and depthwise convolutions
     choose_layouts(block, shapes, weights)
     if winograd:
+        choose_strassen(block, shapes, target)
         choose_winograd(block, shapes, target, measure)  # after layouts: it is for convolutions on blocks of channels
     fold_constants(block, shapes, weights)  # layouts leave unpacks that nobody reads
 

@@ -402,6 +402,8 @@ class ContractOp(IRDLOperation):
     kind "attention": softmax(score) values, of lhs (queries) [batch.., M, K], rhs (keys, turned) [batch.., N/w, K/c, c, w] and values
     [batch.., N, F], result [batch.., M, F]. The region and `extra_maps` are of the scores (batch.., M, N), not of the result. `reads` say
     where elements lie in the operands: maps from (batch.., m, k) for lhs, (batch.., n, k) for rhs that is not packed, (batch.., n, f).
+    kind "strassen": a matmul of lhs [M, K] as it stands and rhs packed, of an even number of panels and of blocks, by the sums of the left
+    operand's quarters (passes/strassen.py), values [(M + 1)/2, 7, K/2]; of fewer rows than pay, by lhs, and there are no sums.
     kind "few_bits": lhs [M, K] of float32, rhs [N/w, K/c, r, w] of int32, result [M, N]: of a column's c elements of a block, r - 1 words
     or r - 2 of codes, the first in the lowest bits, then the scale's bits, and those of 2^bits plus the zero point unless all have one.
     Of bytes, summed in int32, the kinds "matmul" and "conv" take groups of 4 of the reduced elements at once: rhs [.., c/4, w, 4] in
@@ -424,6 +426,7 @@ class ContractOp(IRDLOperation):
     name = "dispatch.contract"
     KINDS: ClassVar = (
         "matmul", "conv", "winograd", "depthwise", "max_pool", "sum_pool", "planar", "planar_depthwise", "attention", "few_bits",
+        "strassen",
     )  # fmt: skip
     kind = prop_def(StringAttr)
     window = prop_def(DenseArrayBase[I64])
@@ -493,8 +496,8 @@ class ContractOp(IRDLOperation):
             raise VerifyException("an epilogue takes the accumulator and one element of each extra")
         if len(self.scratch) != (2 if self.kind.data == "winograd" else 0):
             raise VerifyException("a contraction by Winograd's algorithm has two scratch results, any other none")
-        if (self.values is not None) != (self.kind.data == "attention"):
-            raise VerifyException("attention has values, any other contraction none")
+        if (self.values is not None) != (self.kind.data in ("attention", "strassen")):
+            raise VerifyException("attention and products by Strassen's algorithm have values, any other contraction none")
         if len(self.sizes) != (0 if self.shape is None else list(self.shape.get_values()).count(-1)):
             raise VerifyException("sizes are those that the shape leaves open")
         _verify_dims([self.result.type], self.result_dims)

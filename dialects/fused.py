@@ -62,4 +62,18 @@ class FewBitsMatMulOp(OnnxOp):
         return (matmul_shape(self, shapes, shapes.of(self.x), (depth, columns)),)
 
 
-FUSED = Dialect("fused", [AttentionOp, FewBitsMatMulOp])
+@operator(since=1)
+class StrassenMatMulOp(OnnxOp):
+    """x w of x (.., K) and constant w (K, N) by Strassen's algorithm (passes/strassen.py), where both K and N halve."""
+
+    name = "fused.strassen_matmul"
+    x = operand_def(tensor("T", F32))
+    w = operand_def(tensor("T", F32))
+    y = result_def(tensor("T", F32))
+
+    @override
+    def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:
+        return (matmul_shape(self, shapes, shapes.of(self.x), shapes.of(self.w)),)
+
+
+FUSED = Dialect("fused", [AttentionOp, FewBitsMatMulOp, StrassenMatMulOp])

@@ -105,7 +105,8 @@ def _options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-O", dest="opt_level", type=int, choices=range(4), default=3, help="how hard LLVM works (default 3)")
     command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every level there, one file each")
     command.add_argument("--verify-ir", action="store_true", help="check the IR at every level")
-    command.add_argument("--no-winograd", dest="winograd", action="store_false", help="sum convolutions plainly: slower, but rounded less")
+    plainly = "sum convolutions and products plainly: slower, but rounded less"
+    command.add_argument("--no-winograd", dest="winograd", action="store_false", help=plainly)
     command.add_argument(
         "--tune",
         type=float,

@@ -96,7 +96,7 @@ class Contraction:
         k = self.k
         count = self.op.batch.value.data
         batch, rows, n = self.shape[:count], self.shape[count:-1], self.shape[-1]
-        m = k.product(_product(rows))
+        m = k.product(product_of(rows))
         reduce_blocks, rest = self._reduction()
         a = self._lhs_view(count)
         b = self._rhs_view(count)
@@ -159,7 +159,7 @@ class Contraction:
 
     def _tile_cost(self, rows: int, taps: Sequence[Size]) -> Factors:
         """Picoseconds of a register tile: the reduction's blocks over all taps."""
-        return times((self.block // self.group * self.vectors * (FMA * rows + FETCH), ()), _product(taps))
+        return times((self.block // self.group * self.vectors * (FMA * rows + FETCH), ()), product_of(taps))
 
     def _matmul_results(self, batch: int, m: Size) -> tuple[View, list[View]]:
         """Views over (batch.., m, panel, place in m, block in the panel, place in the block): row dimensions are one, since each view is
@@ -356,10 +356,12 @@ class Contraction:
         rest: Size = 0,
         start: Sequence[SSAValue] = (),
         block: int = 0,
+        before: Callable[[Sequence[SSAValue]], None] = lambda taps: None,
     ) -> list[SSAValue]:
         """rows x vectors accumulators over all taps and the reduction block; then over `rest` elements of the block after the last.
 
-        start: what they begin with if not zeros; block: the block's elements if not the contraction's own. The first taps are the blocks.
+        start: what they begin with if not zeros; block: the block's elements if not the contraction's own; before: emits what goes before
+        each block. The first taps are the blocks.
         """
         k = self.k
 
@@ -377,6 +379,7 @@ class Contraction:
                 if taps[depth] == 1:
                     return nest([*at, k.const(0)], acc, steps, hint)
                 return k.loop(0, taps[depth], 1, lambda t, *c: nest([*at, t], c, steps, hint), acc, no_unroll=UnitAttr())
+            before(at)
             return k.loop(0, steps, self.group, lambda c, *inner: step(at, c, inner), acc, **hint)
 
         begin = list(start) or [self._zero()] * (rows * vectors)
@@ -516,7 +519,7 @@ class Contraction:
         return self.k.emit(arith.ConstantOp(attr))
 
 
-def _product(sizes: Sequence[Size]) -> Factors:
+def product_of(sizes: Sequence[Size]) -> Factors:
     total: Factors = (1, ())
     for size in sizes:
         total = times(total, factors(size))

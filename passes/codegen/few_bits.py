@@ -54,6 +54,7 @@ class FewBits(Contraction):
         rest: Size = 0,
         start: Sequence[SSAValue] = (),
         block: int = 0,
+        before: Callable[[Sequence[SSAValue]], None] = lambda taps: None,
     ) -> list[SSAValue]:
         k, zeros = self.k, [self._zero()] * (rows * vectors)
         by_blocks = rows * (2 * vectors + 1) + vectors + 2 <= self.registers

@@ -27,6 +27,7 @@ from .planar import Planar
 from .planar_depthwise import PlanarDepthwise
 from .pool import Pool
 from .schedules import DEFAULT_LANES, DEFAULT_ROWS
+from .strassen import Strassen
 from .winograd import Winograd
 
 STRATEGIES: dict[str, type[Contraction]] = {
@@ -38,6 +39,7 @@ STRATEGIES: dict[str, type[Contraction]] = {
     "attention": Attention,
     "planar_depthwise": PlanarDepthwise,
     "few_bits": FewBits,
+    "strassen": Strassen,
 }
 """How contractions are emitted by their kind; others are by the one for all."""
 

@@ -27,7 +27,7 @@ class FoldMoves(ModulePass):
     name = "fold-moves"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        contracts = [o for o in op.walk() if isinstance(o, dispatch.ContractOp) and o.kind.data in ("matmul", "attention")]
+        contracts = [o for o in op.walk() if isinstance(o, dispatch.ContractOp) and o.kind.data in ("matmul", "strassen", "attention")]
         for contract in contracts:
             if contract.reads is not None:
                 _read_in_place(contract)
@@ -227,7 +227,7 @@ def _write_in_place(contract: dispatch.ContractOp) -> None:
     if n[1] or not n[0] or contract.place is not None:
         return
     block = dispatch.column_block(n[0])
-    if contract.kind.data == "matmul" and (block != dispatch.BLOCK or contract.layout.get_values()[3] % block):
+    if contract.kind.data != "attention" and (block != dispatch.BLOCK or contract.layout.get_values()[3] % block):
         return
     extents = [*batch, m, (n[0] // block, ()), (block, ())]
     index: Index | None = (*(Linear(((d, 1),)) for d in range(count + 1)), Linear(((count + 1, block), (count + 2, 1))))

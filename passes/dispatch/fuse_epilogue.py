@@ -67,7 +67,7 @@ def _extra_fits(contract: dispatch.ContractOp, value: SSAValue, map: AffineMap) 
     last = [n for n, e in enumerate(map.results) if isinstance(e, AffineDimExpr) and e.position == rank - 1]
     if last and last != [len(map.results) - 1]:
         return False
-    if contract.kind.data not in ("matmul", "few_bits"):
+    if contract.kind.data not in ("matmul", "strassen", "few_bits"):
         return True
     # The result's row dimensions are taken as one: an extra must have them all, in place, or none. Those of one element do not count.
     full = dims_of(contract.result)
@@ -143,6 +143,7 @@ def _fuse(contract: dispatch.ContractOp, consumer: linalg.GenericOp) -> dispatch
         extra_maps=ArrayAttr([AffineMapAttr(m) for m in extra_maps]).data,
         epilogue=Region(block),
         scratch=contract.scratch.types,
+        values=contract.values,
     )
     kept = ("window", "batch", "layout", "products", "signed")
     fused.properties.update((name, contract.properties[name]) for name in kept if name in contract.properties)

@@ -120,7 +120,7 @@ class _Executable:
             if isinstance(op, linalg.GenericOp) and (work := _work(op.body.block)):
                 counts.append(self.host.product([work, *self.sizes(extents_of(op))]))
             elif isinstance(op, dispatch.ContractOp):
-                shape = logical_dims(op) if op.values is None else logical_dims(op)[:-2]
+                shape = logical_dims(op)[:-2] if op.kind.data == "attention" else logical_dims(op)
                 counts += [self._products(op), self.host.product([_work(op.epilogue.block), *self.sizes(shape)])]
         return self.host.sum(counts)
 
@@ -129,7 +129,7 @@ class _Executable:
         if op.products is not None:  # a convolution's, without the padding of channels
             plane = result[2:] if op.kind.data.startswith("planar") else result[2:4]
             return self.host.product([2, op.products.value.data, result[0], *plane])
-        if op.values is not None:
+        if op.kind.data == "attention":
             *scores, depth, features = self.sizes(logical_dims(op))
             return self.host.sum([self.host.product([2, *scores, last]) for last in (depth, features)])
         if op.kind.data == "conv":

@@ -179,6 +179,27 @@ func.func @few_bits(%x: tensor<1x64xf32>, %w: tensor<1x2x5x16xi32>) -> tensor<1x
 
 // -----
 
+// Strassen: the seven sums of a pair of panels, then for each register tile seven products, of which four tiles of results are made.
+// CHECK:       func.func @strassen
+// CHECK:         %[[SUMS:.*]] = memref.alloca() {{.*}} memref<14896xf32>
+// CHECK:         %[[PRODUCTS:.*]] = memref.alloca() {{.*}} memref<1x7x12x32xf32>
+// CHECK:         arith.addf
+// CHECK-COUNT-7: vector.store
+// CHECK:         dispatch.prefetch
+// CHECK:         vector.fma
+// CHECK:         vector.store %{{.*}}, %[[PRODUCTS]]
+// CHECK:         vector.load %[[PRODUCTS]]
+// CHECK-COUNT-8: vector.store
+func.func @strassen(%x: tensor<192x128xf32>, %w: tensor<4x8x16x32xf32>, %s: tensor<96x7x64xf32>) -> tensor<192x128xf32> attributes {dispatch.executable = 3 : i64} {
+  %y = "dispatch.contract"(%x, %w, %s) <{kind = "strassen", window = array<i64: 1, 1, 1, 1>, batch = 0 : i64, layout = array<i64: 0, 1, 16, 32>, extra_maps = [], operandSegmentSizes = array<i32: 1, 1, 0, 1, 0, 0>}> ({
+  ^bb0(%a: f32):
+    "dispatch.yield"(%a) : (f32) -> ()
+  }) : (tensor<192x128xf32>, tensor<4x8x16x32xf32>, tensor<96x7x64xf32>) -> tensor<192x128xf32>
+  func.return %y : tensor<192x128xf32>
+}
+
+// -----
+
 // Planar: rows of the tile are filters, lanes the pixels of a row; what a row of 30 has beyond a vector overlaps the one before.
 // CHECK:       func.func @planar
 // CHECK:         scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
