@@ -163,14 +163,16 @@ def _power(b: Lowering, base: Scalar, exponent: float, type: ElementType) -> Sca
 
 @lower(ops.LRNOp)
 def lrn(b: Lowering, op: ops.LRNOp, x: Tensor) -> Tensor:
+    """On planes as rows: those of a picture are short beside vectors, and their ends take square roots one by one."""
     type, size = wide(x.type), op.attr("size")
-    before, channels = (size - 1) // 2, x.shape[1]
+    before, (batch, channels, *spatial) = (size - 1) // 2, x.shape
+    rows = b.reshape(x, (batch, channels, product(spatial)))
 
     def square(i: Sequence[Any], k: Any) -> Scalar:
         """The square of the window's k-th channel, 0 beyond the ends."""
         c = i[1] + (k - before)
         inside = (c >= 0) & (c < b.index(channels))
-        v = b.s.cast(x[(i[0], b.s.select(inside, c, 0), *i[2:])], type)
+        v = b.s.cast(rows[i[0], b.s.select(inside, c, 0), i[2]], type)
         return b.s.select(inside, v * v, 0.0)
 
     def window(*i: Any) -> Scalar:
@@ -180,15 +182,15 @@ def lrn(b: Lowering, op: ops.LRNOp, x: Tensor) -> Tensor:
         return total
 
     if size <= UNROLLED_WINDOW:
-        squares = b.compute(x.shape, type, window)
+        squares = b.compute(rows.shape, type, window)
     else:
-        squares = b.reduce(x.shape, (size,), type, lambda i, r: square(i, r[0]), lambda a, v: a + v, 0.0)
+        squares = b.reduce(rows.shape, (size,), type, lambda i, r: square(i, r[0]), lambda a, v: a + v, 0.0)
     alpha, beta, bias = op.attr("alpha") / size, op.attr("beta"), op.attr("bias")
 
     def element(*i: Any) -> Scalar:
-        return b.s.cast(b.s.cast(x[i], type) / _power(b, squares[i] * alpha + bias, beta, type), x.type)
+        return b.s.cast(b.s.cast(rows[i], type) / _power(b, squares[i] * alpha + bias, beta, type), x.type)
 
-    return b.compute(x.shape, x.type, element, doc="LRN")
+    return b.reshape(b.compute(rows.shape, x.type, element, doc="LRN"), x.shape)
 
 
 # -- dropout -----------------------------------------------------------------------------------------------------------------
