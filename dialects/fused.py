@@ -11,7 +11,7 @@ from typing_extensions import override
 from xdsl.ir import Dialect
 from xdsl.irdl import operand_def, result_def, var_operand_def
 
-from .onnx.base import OnnxOp, float_attr, int_attr, operator, tensor
+from .onnx.base import OnnxOp, float_attr, int_attr, ints_attr, operator, tensor
 from .onnx.dims import Shape
 from .onnx.matmul import matmul_shape
 from .onnx.shapes import Shapes
@@ -24,8 +24,9 @@ _CODES = (BY_NAME["uint8"].ir,)
 class AttentionOp(OnnxOp):
     """softmax(scale q k + biases) v: q (batch.., M, K), k (batch.., K, N), v (batch.., N, F); y (batch.., M, F).
 
-    The batch is q's; axes of k and v may be 1 there, as any axis of a bias (batch.., M, N) may. Biases are added in their order. A row
-    that sees nothing, of scores minus infinity, gives NaN; with `cleaned` what would be NaN in the weights is zero.
+    The batch is q's; axes of k and v may be 1 there, as any axis of a bias (batch.., M, N) may. Biases are added in their order, but those
+    that `masks` lists, by their positions: where such a one is 0, a score becomes the next of the constant `fills`. A row that sees
+    nothing, of scores minus infinity, gives NaN; with `cleaned` what would be NaN in the weights is zero.
     """
 
     name = "fused.attention"
@@ -33,9 +34,11 @@ class AttentionOp(OnnxOp):
     k = operand_def(tensor("T", F32))
     v = operand_def(tensor("T", F32))
     biases = var_operand_def(tensor("T", F32))
+    fills = var_operand_def(tensor("T", F32))
     y = result_def(tensor("T", F32))
     scale = float_attr(1.0)
     cleaned = int_attr(0)
+    masks = ints_attr(())
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:

@@ -1,4 +1,4 @@
-"""Recognises attention as exporters spell it out, softmax(scale q k + biases) v, and makes it one operator."""
+"""Recognises attention as exporters spell it out, softmax(scale q k + biases) v with masks, and makes it one operator."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from typing_extensions import override
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, TensorType, f32, i64
+from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, TensorType, f32, i64
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects import fused, locations
 from ...dialects.onnx.base import OnnxOp
 from ...dialects.onnx.dims import Dim, Shape, product
 from ...dialects.onnx.elementwise import AddOp, DivOp, MulOp
-from ...dialects.onnx.logical import IsNaNOp, WhereOp
+from ...dialects.onnx.logical import IsNaNOp, NotOp, WhereOp
 from ...dialects.onnx.matmul import MatMulOp
 from ...dialects.onnx.reduction import SoftmaxOp
 from ...dialects.onnx.reshaping import ReshapeOp
 from ...dialects.onnx.shapes import Shapes
+from ...dialects.onnx.tensor import CastOp
+from ...dialects.onnx.types import BY_IR
 from .analysis import OnnxPass
 from .scaling import scaled
 from .weights import Weights
@@ -36,16 +38,18 @@ class FuseAttention(OnnxPass):
 
 @dataclass(frozen=True)
 class _Bias:
-    """What is added to scores, and the batch axes of the scores where it is."""
+    """What is added to scores, and the batch axes of the scores where it is; or what says whether they stay, and what else they become."""
 
     value: SSAValue
     batch: Shape
+    fill: SSAValue | None = None
+    inverted: bool = False
 
 
 @dataclass(frozen=True)
 class _Scores:
-    """Scores as scale times product plus biases; the batch axes that they have on the way, and the operators that make them, the last
-    one first."""
+    """Scores as scale times product plus biases, masked between these; the batch axes that they have on the way, and the operators that
+    make them, the last one first."""
 
     product: MatMulOp
     scale: float
@@ -88,7 +92,13 @@ class _Fusion:
         gone = [last, *cleaning, softmax, *scores.made_by]
         scale = FloatAttr(scores.scale * of_queries * of_keys, f32)
         properties = {"scale": scale, "cleaned": IntegerAttr(int(bool(cleaning)), i64)}
-        new = fused.AttentionOp.build(operands=[*operands[:3], operands[3:]], result_types=[TensorType(f32, [])], properties=properties)
+        fills = {n: bias.fill for n, bias in enumerate(scores.biases) if bias.fill is not None}
+        masks = DenseArrayBase.from_list(i64, list(fills))
+        new = fused.AttentionOp.build(
+            operands=[*operands[:3], operands[3:], list(fills.values())],
+            result_types=[TensorType(f32, [])],
+            properties={**properties, "masks": masks},
+        )
         self._place(new, gone)
         result = new.y if len(batch) == len(shapes.of(last.y)) - 2 else self._reshaped(new.y, shapes.of(last.y))
         result.name_hint = last.y.name_hint
@@ -117,7 +127,22 @@ class _Fusion:
             wanted.append((value, of(value) if len(whole) == len(batch) else (*lead, *shape[-2:])))
         if not all(shape == of(value) or _can_be_named(shape) for value, shape in wanted):
             return None
-        return [value if shape == of(value) else self._reshaped(value, shape) for value, shape in wanted]
+        values = [q, k, v, *(bias.value if bias.fill is None else self._as_number(bias) for bias in scores.biases)]
+        return [
+            value if shape == of(given) else self._reshaped(value, shape) for value, (given, shape) in zip(values, wanted, strict=True)
+        ]
+
+    def _as_number(self, mask: _Bias) -> SSAValue:
+        """0 where scores become something else, else 1."""
+        value = mask.value
+        if mask.inverted:
+            negation = NotOp.build(operands=[value], result_types=[value.type])
+            self._place(negation, [self.last])
+            value = negation.y
+        properties = {"to": IntegerAttr(BY_IR[f32].number, i64)}
+        cast = CastOp.build(operands=[value], result_types=[TensorType(f32, [])], properties=properties)
+        self._place(cast, [self.last])
+        return cast.y
 
     def _reshaped(self, value: SSAValue, shape: Shape) -> SSAValue:
         """The same elements in another shape, before the last product."""
@@ -167,6 +192,14 @@ def _scores(value: SSAValue, user: Operation, shapes: Shapes) -> _Scores | None:
             found = _scores(own, op, shapes)
             if found is not None and shapes.of(own) == shape:
                 return replace(found, biases=(*found.biases, _Bias(bias, shape[:-2])), made_by=(op, *found.made_by))
+        return None
+    if isinstance(op, WhereOp):
+        for own, fill in ((op.x, op.y), (op.y, op.x)):
+            number = shapes.constant(fill)
+            found = _scores(own, op, shapes) if number is not None and number.size == 1 else None
+            if found is not None and shapes.of(own) == shape:
+                mask = _Bias(op.condition, shape[:-2], fill, own is op.y)
+                return replace(found, biases=(*found.biases, mask), made_by=(op, *found.made_by))
         return None
     if not isinstance(op, MulOp | DivOp):
         return None

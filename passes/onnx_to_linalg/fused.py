@@ -14,11 +14,17 @@ from .registry import lower
 
 
 @lower(fused.AttentionOp)
-def lower_attention(b: Lowering, op: fused.AttentionOp, q: Tensor, k: Tensor, v: Tensor, biases: Sequence[Tensor]) -> Tensor:
+def lower_attention(
+    b: Lowering, op: fused.AttentionOp, q: Tensor, k: Tensor, v: Tensor, biases: Sequence[Tensor], fills: Sequence[Tensor]
+) -> Tensor:
     scale, cleaned = op.attr("scale"), bool(op.attr("cleaned"))
+    masks = dict(zip(op.attr("masks"), (fill.constant.item() for fill in fills if fill.constant is not None), strict=True))
 
-    def score(s: ScalarBuilder, product: Scalar, *added: Scalar) -> Scalar:
-        return sum(added, start=product if scale == 1.0 else product * scale)
+    def score(s: ScalarBuilder, product: Scalar, *biases: Scalar) -> Scalar:
+        total = product if scale == 1.0 else product * scale
+        for n, bias in enumerate(biases):
+            total = s.select(bias.differs(0.0), total, s.const(masks[n], total.type)) if n in masks else total + bias
+        return total
 
     if attends(q, k, v):
         aligned = [b.reshape(bias, ((1,) * (q.rank - bias.rank) + tuple(bias.shape))) for bias in biases]

@@ -8,6 +8,8 @@ import pytest
 onnx = pytest.importorskip("onnx")
 
 import intaglio  # noqa: E402
+from intaglio.compiler.lowering import level_text  # noqa: E402
+from intaglio.compiler.options import Options  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 Shape = tuple["int | str", ...]
@@ -114,6 +116,39 @@ def test_rows_that_see_nothing(cleaned: bool) -> None:
     (got,) = session(q.shape, k.shape, v.shape, bias.shape, cleaned=cleaned).run(None, {"q": q, "k": k, "v": v, "bias": bias})
     expected = attend(q, k, v, bias)
     np.testing.assert_allclose(got, np.nan_to_num(expected) if cleaned else expected, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("fill", [-np.inf, np.finfo(np.float32).min, -4.0])
+@pytest.mark.parametrize(("shape", "inverted", "biased"), [((3, 1, 1, 33), 0, 0), ((20, 33), 1, 1), ((2, 20, 1), 0, 1)])
+def test_masks(shape: tuple[int, ...], inverted: int, biased: int, fill: float) -> None:
+    """Where a mask says so, scores are another number, before a bias: also in a row that sees nothing."""
+    nodes = [
+        helper.make_node("Transpose", ["k"], ["turned"], perm=[0, 1, 3, 2]),
+        helper.make_node("MatMul", ["q", "turned"], ["product"]),
+        helper.make_node("Div", ["product", "two"], ["scaled"]),
+        helper.make_node("Where", ["mask", *(("fill", "scaled") if inverted else ("scaled", "fill"))], ["masked"]),
+        helper.make_node("Add", ["masked", "bias"], ["biased"]),
+        helper.make_node("Softmax", ["biased"], ["weights"]),
+        helper.make_node("MatMul", ["weights", "v"], ["y"]),
+    ]
+    q, k, v = draw(3, 2, 20, 16), draw(3, 2, 33, 16, seed=1), draw(3, 2, 33, 8, seed=2)
+    bias = draw(20, 33, seed=4) if biased else np.zeros((1,), np.float32)
+    mask = np.random.default_rng(3).random(shape) < 0.5
+    mask.reshape(-1, shape[-1])[0] = inverted
+    given = {"q": q, "k": k, "v": v, "bias": bias}
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, a.shape) for name, a in given.items()]
+    inputs.append(helper.make_tensor_value_info("mask", TensorProto.BOOL, shape))
+    constants = [numpy_helper.from_array(np.float32(n), name) for n, name in ((2, "two"), (fill, "fill"))]
+    graph = helper.make_graph(nodes, "attention", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], constants)
+    built = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 24)], ir_version=10).SerializeToString()
+    assert "fused.attention" in level_text(built, Options(), "onnx")
+    (got,) = intaglio.InferenceSession(built, opt_level=1).run(None, {**given, "mask": mask})
+    scores = q.astype(np.float64) @ k.astype(np.float64).swapaxes(-1, -2) / 2
+    scores = np.where(mask != inverted, scores, float(np.float32(fill))) + bias
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        wanted = powers / powers.sum(axis=-1, keepdims=True) @ v
+    np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("cpu", ["x86-64-v3", "x86-64"])

@@ -36,6 +36,36 @@ func.func @cleaned(%q: tensor<8x4xf32>, %k: tensor<4x9xf32>, %v: tensor<9x3xf32>
 
 // -----
 
+// Scores that a mask replaces by a number: where it is 0, in the order of masks and biases. One that says where they go is turned over.
+// CHECK-LABEL: func.func @masked
+// CHECK:         %[[FILL:.*]] = "onnx.Constant"() <{value = dense<-1.000000e+04>
+// CHECK:         %[[NOT:.*]] = "onnx.Not"(%mask)
+// CHECK:         %[[MASK:.*]] = "onnx.Cast"(%[[NOT]])
+// CHECK:         "fused.attention"(%q, %k, %v, %[[MASK]], %bias, %[[FILL]]) <{
+// CHECK-SAME:      masks = array<i64: 0>
+func.func @masked(%q: tensor<8x4xf32>, %k: tensor<4x9xf32>, %v: tensor<9x3xf32>, %mask: tensor<1x9xi1>, %bias: tensor<8x9xf32>) -> tensor<8x3xf32> {
+  %fill = "onnx.Constant"() <{value = dense<-1.0e4> : tensor<f32>, operandSegmentSizes = array<i32>, resultSegmentSizes = array<i32: 1>}> : () -> tensor<f32>
+  %p = "onnx.MatMul"(%q, %k) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<8x4xf32>, tensor<4x9xf32>) -> tensor<8x9xf32>
+  %m = "onnx.Where"(%mask, %fill, %p) <{operandSegmentSizes = array<i32: 1, 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x9xi1>, tensor<f32>, tensor<8x9xf32>) -> tensor<8x9xf32>
+  %b = "onnx.Add"(%m, %bias) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<8x9xf32>, tensor<8x9xf32>) -> tensor<8x9xf32>
+  %w = "onnx.Softmax"(%b) <{operandSegmentSizes = array<i32: 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<8x9xf32>) -> tensor<8x9xf32>
+  %y = "onnx.MatMul"(%w, %v) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<8x9xf32>, tensor<9x3xf32>) -> tensor<8x3xf32>
+  func.return %y : tensor<8x3xf32>
+}
+
+// A mask whose other number the run tells, or each place its own, stays as it is.
+// CHECK-LABEL: func.func @open_fill
+// CHECK-NOT:     fused.attention
+func.func @open_fill(%q: tensor<8x4xf32>, %k: tensor<4x9xf32>, %v: tensor<9x3xf32>, %mask: tensor<1x9xi1>, %fill: tensor<f32>) -> tensor<8x3xf32> {
+  %p = "onnx.MatMul"(%q, %k) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<8x4xf32>, tensor<4x9xf32>) -> tensor<8x9xf32>
+  %m = "onnx.Where"(%mask, %p, %fill) <{operandSegmentSizes = array<i32: 1, 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<1x9xi1>, tensor<8x9xf32>, tensor<f32>) -> tensor<8x9xf32>
+  %w = "onnx.Softmax"(%m) <{operandSegmentSizes = array<i32: 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<8x9xf32>) -> tensor<8x9xf32>
+  %y = "onnx.MatMul"(%w, %v) <{operandSegmentSizes = array<i32: 1, 1>, resultSegmentSizes = array<i32: 1>}> : (tensor<8x9xf32>, tensor<9x3xf32>) -> tensor<8x3xf32>
+  func.return %y : tensor<8x3xf32>
+}
+
+// -----
+
 // Weights that somebody else reads are computed.
 // CHECK-LABEL: func.func @weights_shown
 // CHECK-NOT:     fused.attention
