@@ -27,6 +27,8 @@ class Schedule:
     """How the loops of a contraction run.
 
     down, across: the register tile's rows of the result, `down` of them 1 but on a plane; the columns are those of a panel.
+    even: 1 where tiles share a row of pixels, or the rows of a matrix, evenly: some are one shorter, in place of a last one that overlaps
+    its neighbour. That takes code for both.
     part: rounds of tiles that go by all panels before the next ones do, 0 for all of them: with 1 the panels are the inner loop. A
     round is a tile of a matrix, a row of tiles of a plane, or a tile of one where the plane is a single row of them.
     ahead: how many bytes of packed weights are fetched before they are needed, 0 for what the processor fetches itself.
@@ -35,6 +37,7 @@ class Schedule:
 
     down: int = 1
     across: int = 1
+    even: int = 0
     part: int = 0
     ahead: int = 0
     unroll: int = 1
@@ -48,6 +51,8 @@ class Schedule:
         """Raises VerifyException unless it is one for a contraction of that kind, of results of that shape; sizes below 0 are not known."""
         if kind not in SCHEDULED:
             raise VerifyException(f"a contraction of kind {kind} takes no schedule")
+        if self.even and (self.down > 1 or kind not in (*MATRICES, "conv")):
+            raise VerifyException(f"register tiles of kind {kind} and {self.down} rows of pixels do not share evenly")
         if self.down > 1 and kind != "conv":
             raise VerifyException(f"a register tile of kind {kind} is a single row of pixels, not {self.down}")
         sizes = list(shape[batch:-1]) if kind in MATRICES else list(shape[2:4])
@@ -61,7 +66,7 @@ class Schedule:
 
 @irdl_attr_definition
 class ScheduleAttr(Data[Schedule]):
-    """`#dispatch.schedule<down = 2, across = 7, part = 4, ahead = 4096, unroll = 2>`; what is left out is the default's."""
+    """`#dispatch.schedule<down = 2, across = 7, even = 0, part = 4, ahead = 4096, unroll = 2>`; what is left out is the default's."""
 
     name = "dispatch.schedule"
 
@@ -70,6 +75,8 @@ class ScheduleAttr(Data[Schedule]):
         s = self.data
         if min(s.down, s.across, s.unroll) < 1 or min(s.part, s.ahead) < 0:
             raise VerifyException("a schedule's tile and unroll are at least 1, its part and ahead at least 0")
+        if s.even > 1 or s.even < 0 or (s.even and s.rows < 2):
+            raise VerifyException("a schedule's even is 0 or 1, and 1 only for a tile of several rows")
         if s.rows > MOST_TILE:
             raise VerifyException(f"a register tile has {s.rows} rows; there may be {MOST_TILE}")
         if s.unroll > MOST_UNROLL:

@@ -128,7 +128,7 @@ class Contraction:
                 acc = self._micro(rows, vectors, [reduce_blocks], lhs, rhs, rest)
                 self._finish_tile(acc, outs, place, masks)
 
-            self._row_tiles(m, rows_of_tile, lower, upper, tile)
+            self._row_tiles(m, rows_of_tile, lower, upper, tile, even=self.schedule.even)
 
         def body(outer: list[SSAValue], lower: Size, upper: Size) -> None:
             *at, p = outer
@@ -213,8 +213,8 @@ class Contraction:
         map = AffineMap(batch + own, 0, (*first, *exprs))
         return self.k.view(buffer, map, range(batch + own), [*self.shape[:batch], *([1] * own)])
 
-    def _row_tiles(self, m: Size, most: int, lower: Size, upper: Size, tile: Callable[[int, Size], None]) -> None:
-        """The register tiles of `most` rows from `lower` to `upper` of those that cover m rows."""
+    def _row_tiles(self, m: Size, most: int, lower: Size, upper: Size, tile: Callable[[int, Size], None], *, even: int = 0) -> None:
+        """The register tiles of `most` rows from `lower` to `upper` of those that cover m rows; even: see `Schedule`."""
         k = self.k
         if isinstance(m, int):
             if m <= most:
@@ -222,19 +222,36 @@ class Contraction:
             elif m % most == 0:
                 k.loop(lower, upper, 1, lambda t: tile(most, k.mul(t, most)))
             else:
-                k.loop(lower, upper, 1, lambda t: tile(most, k.minimum(k.mul(t, most), m - most)))
+                self._uneven_tiles(m, most, lower, upper, tile, even)
             return
         enough = k.emit(arith.CmpiOp(m, k.const(most), "sge"))
-
-        def large() -> None:
-            k.loop(lower, upper, 1, lambda t: tile(most, k.minimum(k.mul(t, most), k.sub(m, most))))
 
         def small() -> None:
             fours = k.mul(k.floordiv(m, 4), 4)
             k.loop(0, fours, 4, lambda i: tile(4, i))
             k.loop(fours, m, 1, lambda i: tile(1, i))
 
-        k.if_(enough, large, small)
+        k.if_(enough, lambda: self._uneven_tiles(m, most, lower, upper, tile, even), small)
+
+    def _uneven_tiles(self, m: Size, most: int, lower: Size, upper: Size, tile: Callable[[int, Size], None], even: int) -> None:
+        """Tiles of `most` rows, of which the last may overlap its neighbour; where they are to be even and m has enough for that, as many
+        as are needed of one row less come behind them."""
+        k = self.k
+
+        def longer(t: SSAValue) -> None:
+            tile(most, k.minimum(k.mul(t, most), k.sub(m, most)))
+
+        if not even:
+            k.loop(lower, upper, 1, longer)
+            return
+        count = k.ceildiv(m, most)
+        left = k.sub(m, k.mul(count, most - 1))
+        if isinstance(left, int):
+            long = left if left >= 0 else count
+        else:
+            long = k.emit(arith.SelectOp(k.emit(arith.CmpiOp(left, k.const(0), "sge")), left, k.index(count)))
+        k.loop(lower, k.minimum(upper, long), 1, longer)
+        k.loop(k.maximum(lower, long), upper, 1, lambda t: tile(most - 1, k.add(k.mul(t, most - 1), long)))
 
     # -- convolution: result dims (n, block, oh, ow, lane)
 
@@ -319,7 +336,7 @@ class Contraction:
         return _Plane(rows, height, factors(count), lines)
 
     def _line(self, y: Size, width: Size, lower: Size, upper: Size, tile: _Tile) -> None:
-        self._row_tiles(width, self.schedule.across, lower, upper, lambda rows, x: tile((1, rows), y, x))
+        self._row_tiles(width, self.schedule.across, lower, upper, lambda rows, x: tile((1, rows), y, x), even=self.schedule.even)
 
     def _static_plane(self, height: int, width: int) -> _Plane:
         k = self.k
@@ -337,7 +354,9 @@ class Contraction:
                 k.loop(lower, upper, 1, lambda t: body(k.minimum(k.mul(t, step), extent - step)))
 
         def tiles(lower: Size, upper: Size, tile: _Tile) -> None:
-            if down == 1:
+            if height == 1:
+                self._line(0, width, lower, upper, tile)
+            elif down == 1:
                 starts(width, tw, lower, upper, lambda x: tile((th, tw), 0, x))
             else:
                 starts(height, th, lower, upper, lambda y: starts(width, tw, 0, across, lambda x: tile((th, tw), y, x)))

@@ -20,7 +20,7 @@ from ...dialects.schedule import Schedule
 from ...errors import IntaglioError
 from ..dispatch.structure import Size, dims_of, linear_terms, logical_dims
 from .kernel import Factors, factors, row_major, times
-from .tiles import best_plane, best_rows, rows_beside
+from .tiles import best_plane, best_rows, even_rows, rows_beside
 
 UNROLL = 2
 """Steps of the reduction block unrolled. Unrolled whole (16), LLVM's scheduler hoists the broadcasts and spills accumulators: half the
@@ -139,8 +139,11 @@ def _advance(strides: Sequence[Factors], map: AffineMap, loop: int) -> Factors:
 def _of_matmul(op: ContractOp, registers: Registers) -> Schedule:
     count, most = op.batch.value.data, most_rows(op, registers)
     m, open_sizes = _product(logical_dims(op)[count:-1])
-    rows = most if open_sizes else best_rows(m, most)
-    return Schedule(across=max(1, rows), part=0 if open_sizes else _part_of_rows(op, m, rows), unroll=UNROLL)
+    if open_sizes:
+        return Schedule(across=most, even=int(most > 1), unroll=UNROLL)
+    even = even_rows(m, most)
+    rows = even or best_rows(m, most)
+    return Schedule(across=max(1, rows), even=int(even > 0), part=_part_of_rows(op, m, rows), unroll=UNROLL)
 
 
 def _part_of_rows(op: ContractOp, m: int, rows: int) -> int:
@@ -157,16 +160,17 @@ def _of_convolution(op: ContractOp, registers: Registers) -> Schedule:
     batch, most = dims_of(op.result)[0], most_rows(op, registers)
     height, (width, open_sizes) = plane_of(op)
     if open_sizes or not isinstance(height, int):
-        return Schedule(across=most, unroll=UNROLL)
+        return Schedule(across=most, even=int(most > 1), unroll=UNROLL)
     if not height or not width:
         return Schedule(unroll=UNROLL)
-    down, across = best_plane(height, width, most)
+    even = even_rows(width, most) if height == 1 else 0
+    down, across = (1, even) if even else best_plane(height, width, most)
     of_height, of_width = -(-height // down), -(-width // across)
     rounds = of_width if of_height == 1 else of_height
     # What is small stays in the second cache, so that every part may read it.
     small = math.prod(cast("tuple[int, ...]", dims_of(op.rhs))) * 4 <= SMALL_WEIGHTS
     part = part_of_plane(batch, (height, width), rounds) if small else 0
-    return Schedule(down, across, part, AHEAD if of_height * of_width <= FEW_TILES else 0, UNROLL)
+    return Schedule(down, across, int(even > 0), part, AHEAD if of_height * of_width <= FEW_TILES else 0, UNROLL)
 
 
 def _of_windows(op: ContractOp, registers: Registers) -> Schedule:

@@ -40,6 +40,20 @@ def best_rows(m: int, most: int) -> int:
     return min(range(max(1, most // 2), most + 1), key=lambda r: (-(-m // r) * (r + 1), -r))
 
 
+EVEN = 1.01
+"""How many times more work tiles have to be that overlap, for some of two sizes to be worth their code."""
+
+
+def even_rows(m: int, most: int) -> int:
+    """Rows of the larger tiles where m rows are shared evenly by tiles of at most so many, some of them one row shorter; 0 where
+    tiles of one size do as well: 128 rows by 9 are 15 tiles, the work of 135."""
+    if m <= most:
+        return 0
+    count, overlapping = -(-m // most), best_rows(m, most)
+    rows, work = -(-m // count), -(-m // overlapping) * (overlapping + 1)
+    return rows if rows > 1 and rows * count != m and work > EVEN * (m + count) else 0
+
+
 def best_plane(height: int, width: int, most: int) -> tuple[int, int]:
     """(rows, columns) of a register tile of at most `most` pixels for a plane, overlap and panel loads counted."""
 

@@ -15,7 +15,7 @@ onnx = pytest.importorskip("onnx")
 import intaglio  # noqa: E402
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
-from intaglio.passes.codegen.tiles import best_plane, best_rows, best_vectors, rows_beside  # noqa: E402
+from intaglio.passes.codegen.tiles import best_plane, best_rows, best_vectors, even_rows, rows_beside  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
 
 TYPES: dict[str, tuple[Any, float]] = {
@@ -235,3 +235,21 @@ def test_functions_of_products_go_by_rows(shape: tuple[int, int]) -> None:
     (got,) = intaglio.InferenceSession(proto, opt_level=1).run(None, {"x": x})
     p = x.astype(np.float64) @ w
     np.testing.assert_allclose(got, p * np.vectorize(math.erfc)(-p / math.sqrt(2)) / 2, rtol=1e-5, atol=1e-5)
+
+
+@given(st.integers(0, 300), st.integers(1, 14))
+def test_even_tiles_cover_the_rows_once(m: int, most: int) -> None:
+    rows = even_rows(m, most)
+    if rows:
+        count = -(-m // rows)
+        longer = m - count * (rows - 1)
+        assert 1 < rows <= most and 0 < longer < count
+    assert [even_rows(m, 14) for m in (0, 14, 28, 49, 196)] == [0, 0, 0, 13, 0]
+
+
+@pytest.mark.parametrize("m", [5, 13, 20, 56, 57, 128])
+def test_rows_of_open_number_are_shared_evenly(m: int) -> None:
+    b = draw((40, 100), seed=1)
+    found = session(("M", 40), (40, 100), constant=b)
+    a = draw((m, 40), seed=2)
+    check(found.run(None, {"a": a})[0], a, b)

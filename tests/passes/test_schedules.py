@@ -29,7 +29,7 @@ def parse(text: str) -> Schedule:
 
 
 def test_a_schedule_is_read_as_it_is_printed() -> None:
-    schedule = Schedule(2, 7, 3, 64, 4)
+    schedule = Schedule(2, 7, 0, 3, 64, 4)
     assert parse(str(ScheduleAttr(schedule)).removeprefix("#dispatch.schedule<").removesuffix(">")) == schedule
     assert parse("across = 3") == Schedule(across=3)
 
@@ -40,6 +40,7 @@ def test_a_schedule_is_read_as_it_is_printed() -> None:
         ("rows = 2", 'no "rows", only down, across'),
         ("across = 0", "at least 1"),
         ("part = -1", "at least 0"),
+        ("even = 1", "several rows"),
         ("down = 2, across = 64", "has 128 rows"),
         ("unroll = 1000", "1000 steps"),
         ("across", "="),
@@ -77,8 +78,8 @@ def test_products_are_the_same_by_any_schedule(m: int | str) -> None:
     model = of_nodes([m, 70], helper.make_node("MatMul", ["x", "w"], ["y"]), w=(70, 83))
     feeds = {"x": np.random.default_rng(1).standard_normal((29, 70)).astype(np.float32)}
     expected = results(model, feeds, None)
-    for across, part, ahead in ((1, 2, 0), (8, 0, 64), (8, 1, 0), (29, 0, 0)):
-        np.testing.assert_array_equal(results(model, feeds, Schedule(1, across, part, ahead)), expected)
+    for across, even, part, ahead in ((1, 0, 2, 0), (8, 0, 0, 64), (8, 1, 1, 0), (2, 1, 0, 0), (29, 1, 0, 0)):
+        np.testing.assert_array_equal(results(model, feeds, Schedule(1, across, even, part, ahead)), expected)
 
 
 @pytest.mark.parametrize("taps", [1, 3])
@@ -87,8 +88,8 @@ def test_convolutions_are_the_same_by_any_schedule(taps: int) -> None:
     model = of_nodes([2, 20, 9, 7], *nodes, v=(20, 20, 1, 1), w=(40, 20, taps, taps))
     feeds = {"x": np.random.default_rng(1).standard_normal((2, 20, 9, 7)).astype(np.float32)}
     expected = results(model, feeds, None)
-    for (down, across), part in (((1, 1), 0), ((2, 3), 0), ((2, 3), 3), ((9, 1), 1), ((1, 7), 1)):
-        np.testing.assert_array_equal(results(model, feeds, Schedule(down, across, part, 0, 2)), expected)
+    for down, across, even, part in ((1, 1, 0, 0), (2, 3, 0, 0), (2, 3, 0, 3), (9, 1, 0, 1), (1, 7, 0, 1), (1, 5, 1, 2)):
+        np.testing.assert_array_equal(results(model, feeds, Schedule(down, across, even, part, 0, 2)), expected)
 
 
 def test_depthwise_convolutions_are_the_same_by_any_schedule() -> None:
@@ -97,4 +98,4 @@ def test_depthwise_convolutions_are_the_same_by_any_schedule() -> None:
     feeds = {"x": np.random.default_rng(1).standard_normal((1, 32, 9, 11)).astype(np.float32)}
     expected = results(model, feeds, None)
     for across, part in ((1, 0), (4, 2), (11, 0)):
-        np.testing.assert_array_equal(results(model, feeds, Schedule(1, across, part)), expected)
+        np.testing.assert_array_equal(results(model, feeds, Schedule(1, across, part=part)), expected)
