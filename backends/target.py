@@ -23,7 +23,7 @@ class Target:
     triple, cpu, features: as LLVM names them, an empty triple being this host's; vector_bytes: of one vector register;
     l1_bytes, l2_bytes: data caches of one core; mr, nr: the contraction kernel's register tile, mr rows by nr vectors; panel_bytes: of a
     row of packed weights, those of nr vectors where it is 0; wide: vectors of a wider tile of fewer rows, for matrices, 0 where there is
-    none.
+    none; fmas: multiply-adds of vectors in a cycle.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Target:
     nr: int
     panel_bytes: int = 0
     wide: int = 0
+    fmas: int = 2
 
     def lanes(self, bits: int) -> int:
         """How many elements of `bits` bits one vector register holds."""
@@ -97,6 +98,14 @@ _NAMED = {
 }
 
 
+_ONE_UNIT = ("znver4", "icelake-client", "rocketlake", "tigerlake")
+"""Processors with AVX-512 that multiply one of its vectors in a cycle, by two halves; LLVM's names."""
+
+
+def _fmas(cpu: str, shape: _Shape) -> int:
+    return 1 if cpu in _ONE_UNIT and shape is _AVX512 else 2
+
+
 def named_target(name: str = "host") -> Target:
     """The target of that name: "host", a processor of the table above, or one that an installed package offers.
 
@@ -106,7 +115,7 @@ def named_target(name: str = "host") -> Target:
         return host_target()
     if (row := _NAMED.get(name)) is not None:
         triple, shape, l1, l2 = row
-        return Target(name, triple, name, "", shape.vector_bytes, l1, l2, shape.mr, shape.nr, wide=shape.wide)
+        return Target(name, triple, name, "", shape.vector_bytes, l1, l2, shape.mr, shape.nr, wide=shape.wide, fmas=_fmas(name, shape))
     for point in entry_points(group=ENTRY_POINTS, name=name):
         return _offered(name, point.load())
     hint = f'Known here: host, {", ".join(_NAMED)}; a package adds more by the entry point group "{ENTRY_POINTS}".'
@@ -121,10 +130,11 @@ def target_names() -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def host_target() -> Target:
     """The processor this runs on."""
-    machine = Machine()
-    shape = _host_shape(machine.attributes.triple, host_cpu()[1].split(","))
+    triple, (cpu, features) = Machine().attributes.triple, host_cpu()
+    shape = _host_shape(triple, features.split(","))
     l1, l2 = _cache_bytes(1, 32 << 10), _cache_bytes(2, 512 << 10)
-    return Target("host", machine.attributes.triple, "host", "", shape.vector_bytes, l1, l2, shape.mr, shape.nr, wide=shape.wide)
+    fmas = _fmas(cpu, shape)
+    return Target("host", triple, "host", "", shape.vector_bytes, l1, l2, shape.mr, shape.nr, wide=shape.wide, fmas=fmas)
 
 
 def runs_here(target: Target) -> bool:

@@ -2,9 +2,9 @@
 
     python benchmarks/winograd.py model.onnx --seconds 0.2
 
-Each convolution of 3x3 taps and stride 1 is compiled alone, with its own weights and without bias, as the model's compilation chose and
-directly; both run on normally distributed inputs, one thread. Errors are against float64, relative to the layer's largest output; the
-estimate is what the compiler went by. m is how many outputs a tile has along an axis, 0 where the choice was the direct kernel.
+Each convolution that the algorithm could compute is compiled alone, with its own weights and without bias, as the model's compilation chose
+and directly; both run on normally distributed inputs, one thread. Errors are against float64, relative to the layer's largest output; the
+estimate is what the compiler went by. A tile is given by its outputs down and across.
 """
 
 from __future__ import annotations
@@ -25,37 +25,39 @@ from intaglio.compiler.lowering import read_model
 from intaglio.compiler.pipeline import onnx_level
 from intaglio.dialects import blocked
 from intaglio.passes.onnx import choose_winograd
-from intaglio.passes.winograd import estimated_error
+from intaglio.passes.winograd import Tile, estimated_error
 from onnx import TensorProto, helper, numpy_helper
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A convolution of x (images, channels, height, width) with weights (filters, channels, 3, 3); pads: top, left, bottom, right."""
+    """A convolution of x (images, channels, height, width) with weights (filters, channels, kh, kw); pads: top, left, bottom, right."""
 
     name: str
     shape: tuple[int, ...]
     weights: np.ndarray
     pads: tuple[int, ...]
-    m: int
+    strides: tuple[int, ...]
+    outputs: tuple[int, ...]
 
     def program(self, winograd: bool) -> intaglio.Program:
-        node = helper.make_node("Conv", ["x", "w"], ["y"], pads=self.pads)
+        node = helper.make_node("Conv", ["x", "w"], ["y"], pads=self.pads, strides=self.strides)
         x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", self.shape), ("y", None)))
         graph = helper.make_graph([node], "layer", [x], [y], [numpy_helper.from_array(self.weights, "w")])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-        with mock.patch.object(choose_winograd, "chosen", lambda *_: self.m):  # alone it might be chosen otherwise
+        with mock.patch.object(choose_winograd, "chosen", lambda *_: self.outputs):  # alone it might be chosen otherwise
             return intaglio.compile(model, winograd=winograd, cache=False)
 
     def exactly(self, x: np.ndarray) -> np.ndarray:
         """In float64."""
         top, left, bottom, right = self.pads
         x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
-        images, _, height, width = x.shape
-        y = np.zeros((images, len(self.weights), height - 2, width - 2))
-        for i in range(3):
-            for j in range(3):
-                y += np.einsum("nchw,kc->nkhw", x[:, :, i : i + height - 2, j : j + width - 2], self.weights[:, :, i, j], optimize=True)
+        (kh, kw), (sh, sw) = self.weights.shape[2:], self.strides
+        height, width = (x.shape[2] - kh) // sh + 1, (x.shape[3] - kw) // sw + 1
+        y = np.zeros((len(x), len(self.weights), height, width))
+        for i, j in np.ndindex(kh, kw):
+            part = x[:, :, i : i + sh * height : sh, j : j + sw * width : sw][:, :, :height, :width]
+            y += np.einsum("nchw,kc->nkhw", part, self.weights[:, :, i, j], optimize=True)
         return y
 
 
@@ -69,7 +71,8 @@ def layers(model: Path) -> Iterator[Layer]:
             weights, (batch, _, height, width, _) = shapes.constant(op.w), shapes.of(op.x)
             assert weights is not None
             shape: Any = (batch if isinstance(batch, int) else 1, weights.shape[1], height, width)
-            yield Layer(op.node or "", shape, np.array(weights), tuple(op.attr("pads")), op.attr("winograd"))
+            attributes = (tuple(op.attr(name)) for name in ("pads", "strides", "winograd"))
+            yield Layer(op.node or "", shape, np.array(weights), *attributes)
 
 
 def measured(layer: Layer, seconds: float) -> str:
@@ -85,10 +88,13 @@ def measured(layer: Layer, seconds: float) -> str:
             start = time.perf_counter()
             session.run(None, {"x": x})
             best[n] = min(best[n], time.perf_counter() - start)
-    estimate = estimated_error(layer.weights, layer.m) if layer.m else 0.0
-    plane = f"{layer.shape[1]:4} -> {len(layer.weights):4} at {layer.shape[2]}x{layer.shape[3]}"
+    taps = layer.weights.shape[2:]
+    estimate = estimated_error(layer.weights, Tile.of(layer.outputs, taps, layer.strides)) if layer.outputs else 0.0
+    filter = f"{taps[0]}x{taps[1]}/{layer.strides[0]}x{layer.strides[1]}"
+    plane = f"{layer.shape[1]:4} -> {len(layer.weights):4}, {filter} at {layer.shape[2]}x{layer.shape[3]}"
+    tile = "x".join(map(str, layer.outputs)) or "none"
     times = f"direct {best[0] * 1e3:8.3f} ms, chosen {best[1] * 1e3:8.3f} ms, {best[0] / best[1]:5.2f}x"
-    return f"{plane:24} m {layer.m} | {times} | error {errors[0]:.1e}, {errors[1]:.1e} (estimate {estimate:.1e}) | {layer.name}"
+    return f"{plane:32} tile {tile:4} | {times} | error {errors[0]:.1e}, {errors[1]:.1e} (estimate {estimate:.1e}) | {layer.name}"
 
 
 def main() -> int:

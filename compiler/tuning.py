@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, TensorType, f32, i64
+from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, TensorType, f32, i64
 from xdsl.ir import Block, Region
 
 from ..backends.cpu import build
@@ -31,6 +31,7 @@ from ..dialects.hal import Port
 from ..dialects.onnx.shapes import Shapes
 from ..errors import IntaglioError
 from ..passes.dispatch.bufferize import port_attributes
+from ..passes.onnx.choose_winograd import Outputs
 from ..passes.onnx.weights import Weights
 from ..passes.onnx_to_linalg import main_function, onnx_to_linalg
 from .cache import Cache, cache_of, compiler_digest
@@ -58,37 +59,38 @@ class Tuner:
     store: Cache | None = None
     clock: Clock = time.perf_counter
     spent: float = 0
-    known: dict[str, dict[int, float]] = field(default_factory=dict)
+    known: dict[str, dict[Outputs, float]] = field(default_factory=dict)
 
-    def convolution(self, op: blocked.ConvOp, shapes: Shapes, candidates: Sequence[int]) -> int | None:
+    def convolution(self, op: blocked.ConvOp, shapes: Shapes, candidates: Sequence[Outputs]) -> Outputs | None:
         """Which of the candidates, values of `winograd`, is fastest; None where that is not known and there is no time to find out."""
         weights, (batch, *rest) = shapes.constant(op.w), shapes.of(op.x)
         assert weights is not None
         shape = (batch if isinstance(batch, int) else 1, *rest)
-        layer = ("convolution", shape, weights.shape, tuple(op.attr("pads")), tuple(candidates))
+        layer = ("convolution", shape, weights.shape, tuple(op.attr("strides")), tuple(op.attr("pads")), tuple(candidates))
         key = self._key(layer)
         times = self.known.get(key) or self._read(key, candidates)
         if times is None:
             if self.spent >= self.seconds:
                 return None
             begin = self.clock()
-            times = self._timed({m: _convolution(op, weights, shape, m, self.target, self.level) for m in candidates}, shape)
+            sessions = {outputs: _convolution(op, weights, shape, outputs, self.target, self.level) for outputs in candidates}
+            times = self._timed(sessions, shape)
             self.spent += self.clock() - begin
             self._write(key, times)
         self.known[key] = times
-        return min(candidates, key=lambda m: times[m])
+        return min(candidates, key=lambda outputs: times[outputs])
 
-    def _timed(self, sessions: dict[int, Session], shape: Sequence[Any]) -> dict[int, float]:
+    def _timed(self, sessions: dict[Outputs, Session], shape: Sequence[Any]) -> dict[Outputs, float]:
         """The shortest time of each. Before a run the innermost caches are filled with something else, as they are between layers."""
         feeds = {"x": np.random.default_rng(0).standard_normal(shape, np.float32)}
         other = np.zeros(2 * self.target.l2_bytes, np.uint8)
         best = dict.fromkeys(sessions, float("inf"))
         for _ in range(ROUNDS):
-            for m, session in sessions.items():
+            for outputs, session in sessions.items():
                 other.sum()
                 begin = self.clock()
                 session.run(None, feeds)
-                best[m] = min(best[m], self.clock() - begin)
+                best[outputs] = min(best[outputs], self.clock() - begin)
         for session in sessions.values():
             session.close()
         return best
@@ -97,15 +99,16 @@ class Tuner:
         made_of = (layer, self.target, host_cpu(), self.level, compiler_digest())
         return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
-    def _read(self, key: str, candidates: Sequence[int]) -> dict[int, float] | None:
+    def _read(self, key: str, candidates: Sequence[Outputs]) -> dict[Outputs, float] | None:
         if self.store is None:
             return None
         path = self.store.folder / f"{key}{SUFFIX}"
         try:
             text = path.read_text()
-            times = {int(m): float(seconds) for m, seconds in json.loads(text).items()}
-            if set(times) != set(candidates):
+            found = json.loads(text)
+            if set(found) != set(map(_text, candidates)):
                 raise ValueError("these are other candidates")
+            times = {outputs: float(found[_text(outputs)]) for outputs in candidates}
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, AttributeError):
@@ -114,14 +117,14 @@ class Tuner:
             return None
         return times
 
-    def _write(self, key: str, times: dict[int, float]) -> None:
+    def _write(self, key: str, times: dict[Outputs, float]) -> None:
         if self.store is None:
             return
         folder = self.store.folder
         temporary = folder / f".{secrets.token_hex(8)}.tmp"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary.write_text(json.dumps(times))
+            temporary.write_text(json.dumps({_text(outputs): seconds for outputs, seconds in times.items()}))
             os.replace(temporary, folder / f"{key}{SUFFIX}")
             _shrink(folder)
         except OSError:
@@ -139,6 +142,11 @@ def tuner_of(options: Options, target: Target) -> Tuner | None:
     return Tuner(target, options.opt_level, options.tune, cache_of(options))
 
 
+def _text(outputs: Outputs) -> str:
+    """How a file names a candidate."""
+    return "x".join(map(str, outputs)) or "direct"
+
+
 def _shrink(folder: Path) -> None:
     """Keeps the newest results."""
     files = [path for path in folder.iterdir() if path.suffix == SUFFIX]
@@ -146,14 +154,14 @@ def _shrink(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _convolution(op: blocked.ConvOp, weights: np.ndarray, shape: tuple[Any, ...], m: int, target: Target, level: int) -> Session:
+def _convolution(op: blocked.ConvOp, weights: np.ndarray, shape: tuple[Any, ...], outputs: Outputs, target: Target, level: int) -> Session:
     """A session of the convolution alone, by one of its algorithms."""
     store = Weights({})
     shapes = Shapes(store.arrays)
     block = Block(arg_types=[TensorType(f32, shape)])
     (x,) = block.args
     constant = store.constant(weights)
-    properties = dict(op.properties) | {"winograd": IntegerAttr(m, i64)}
+    properties = dict(op.properties) | {"winograd": DenseArrayBase.from_list(i64, outputs)}
     properties = {name: value for name, value in properties.items() if not name.endswith("SegmentSizes")}
     conv = blocked.ConvOp.build(operands=[x, constant.output, [], []], result_types=[TensorType(f32, [])], properties=properties)
     block.add_ops([constant, conv])

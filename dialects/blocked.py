@@ -86,7 +86,7 @@ class WindowedOp(BlockedOp):
 class ConvOp(WindowedOp):
     """Convolution of blocked x with weights w (M, C, kh, kw) in ONNX's layout, plus bias b (M); or depthwise with w (C, 1, kh, kw).
 
-    winograd: 0, or how many outputs a tile of Winograd's algorithm has along an axis (passes/onnx/choose_winograd).
+    winograd: how many outputs a tile of Winograd's algorithm has, down and across (passes/onnx/choose_winograd); empty without it.
     scale, (1, C/16, 1, 1, 16), multiplies the channels of x.
     """
 
@@ -97,7 +97,7 @@ class ConvOp(WindowedOp):
     scale = opt_operand_def(tensor("T", F32))
     y = result_def(tensor("T", F32))
     depthwise = int_attr(0)
-    winograd = int_attr(0)
+    winograd = ints_attr(())
 
     @override
     def infer_shapes(self, shapes: Shapes) -> Sequence[Shape | None]:

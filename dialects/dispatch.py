@@ -389,8 +389,8 @@ class ContractOp(IRDLOperation):
     kind "matmul": lhs [batch.., K/c, M, c], rhs [batch.., N/w, K/c, c, w], result [batch.., rows.., N] where the rows' product is M;
     `batch` says how many leading dimensions are batch, and operands of batch size 1 repeat.
     kind "conv": lhs [n, C/c, H, W, c] (padding applied), rhs [K/w, C/c, kh, kw, c, w], result [n, K/16, OH, OW, 16].
-    kind "winograd": a convolution of 3x3 taps by Winograd's algorithm, tiles of m x m outputs: lhs [n, C/c, H, W, c] (padding not
-    applied), rhs [K/w, (m+2)^2, C/c, c, w] (weights transformed), result as of a convolution. `scratch` are two more results, which
+    kind "winograd": a convolution by Winograd's algorithm, tiles of m x m' outputs: lhs [n, C/c, H, W, c] (padding not applied), rhs
+    [K/w, products of a tile, C/c, c, w] (weights transformed), result as of a convolution. `scratch` are two more results, which
     nobody reads: for each unit of work, rows of c values for the transformed inputs of a block of tiles and their products with a panel.
     kind "depthwise": lhs [n, C/16, H, W, 16] (padding not applied), rhs [C/16, kh, kw, 16], result [n, C/16, OH, OW, 16].
     kinds "max_pool" and "sum_pool": the largest and the sum of what lies under each window, lhs and result as of kind "depthwise", rhs
@@ -410,11 +410,10 @@ class ContractOp(IRDLOperation):
     place of [.., c, w], packed always, and signed; `signed` says that lhs is, too.
     c is the reduction block, w the panel width; packed operands are zero beyond the true K and N. A matmul's operands may also stand
     as they are, (batch.., M, K) and (batch.., K, N): `layout` says [lhs packed, rhs packed, c, w], the first two as 0 or 1.
-    window: of kind "conv" strides, dilations and how many channels of lhs count [sh, sw, dh, dw, C]; of kind "winograd" [m, tiles in a
-    block, padding above, padding on the left]; of both depthwise kinds and of pools strides, dilations and the padding [top,
-    left]; of kind "planar"
-    strides and dilations of all axes; of kind "attention" [0] where rows without any score but minus infinity give NaN, [1] where zeros,
-    [2] where rows of NaN give zeros, too.
+    window: of kind "conv" strides, dilations and how many channels of lhs count [sh, sw, dh, dw, C]; of kind "winograd" [m, m', kh, kw,
+    sh, sw, tiles in a block, padding above, padding on the left]; of both depthwise kinds and of pools strides, dilations and the padding
+    [top, left]; of kind "planar" strides and dilations of all axes; of kind "attention" [0] where rows without any score but minus infinity
+    give NaN, [1] where zeros, [2] where rows of NaN give zeros, too.
     place: of a matmul or of attention, where elements lie in the result, a map from (batch.., m, column's block, place in the block), the
     blocks being of `column_block`; the rows of a matmul are one there. Then `shape` lists the dimensions that the result would have
     without it, (batch.., rows.., N), and `sizes` those of them that are -1 there; of attention always, as (batch.., M, N, K, F).

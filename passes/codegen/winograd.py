@@ -20,7 +20,7 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ...dialects.dispatch import ContractOp
 from ..dispatch.structure import Size
-from ..winograd import TAPS, first_pair, transforms, unit
+from ..winograd import Tile, transforms, unit
 from .body import CONTRACT, splat, widen
 from .contraction import FMA, Contraction
 from .kernel import Buffer, KernelBuilder, View, factors, times
@@ -31,7 +31,7 @@ Read = Callable[[int, int], SSAValue]
 
 
 @dataclass(frozen=True)
-class _Tile:
+class _Place:
     """A tile of the plane: its image, and its place among the image's tiles."""
 
     image: SSAValue
@@ -44,14 +44,13 @@ class Winograd(Contraction):
 
     def __init__(self, k: KernelBuilder, op: ContractOp, buffers: dict[SSAValue, Buffer], rows: int, lanes32: int) -> None:
         super().__init__(k, op, buffers, rows, lanes32)
-        self.m, self.tiles, self.top, self.left = (int(n) for n in op.window.get_values())
-        self.size = self.m + TAPS - 1
+        *tile, self.tiles, self.top, self.left = (int(n) for n in op.window.get_values())
+        self.tile = Tile.of(tile[:2], tile[2:4], tile[4:])
         self.lanes = self.tiling.lanes
-        self.transforms = transforms(self.m)
         self.batch, _, height, width, self.lane = self.out.dims
         assert isinstance(height, int) and isinstance(width, int) and isinstance(self.lane, int)
         self.height, self.width_out = height, width
-        self.down, self.across = -(-height // self.m), -(-width // self.m)
+        self.down, self.across = -(-height // self.tile.down.outputs), -(-width // self.tile.across.outputs)
         self.blocks_in, self.blocks_out = cast(int, self.lhs.dims[1]), cast(int, self.out.dims[1])
         d = [AffineExpr.dimension(n) for n in range(6)]
         self.weights = k.view(self.rhs, AffineMap(6, 0, (*d[:4], d[4] + d[5])), range(6), [*self.rhs.dims, self.width])
@@ -80,7 +79,7 @@ class Winograd(Contraction):
             bounds = k.mul(lower, of_panels), k.minimum(k.mul(upper, of_panels), panels)
             k.loop(0, images, 1, lambda image: k.loop(first, last, 1, lambda n: block(image, n, *bounds)) and None)
 
-        products = self.size**2 * self.tiles * self.blocks_in * self.block * self.vectors
+        products = self.tile.places * self.tiles * self.blocks_in * self.block * self.vectors
         cost = times((products * of_blocks * of_panels * FMA, ()), factors(images))
         parallel_rows(k, [-(-blocks // of_blocks), -(-panels // of_panels)], cost, units, tiles=True)
 
@@ -90,7 +89,7 @@ class Winograd(Contraction):
         map = AffineMap(7, 0, (d[0], d[1], d[2] * self.tiles + d[3] + d[5], d[4] + d[6]))
         return self.k.view(buffer, map, range(7), [*buffer.dims[:3], self.tiles, self.block, self.tiles, self.block])
 
-    def _for_tiles(self, image: SSAValue, start: Size, body: Callable[[SSAValue, _Tile], None]) -> None:
+    def _for_tiles(self, image: SSAValue, start: Size, body: Callable[[SSAValue, _Place], None]) -> None:
         """`body(n, tile)` for every tile n of the block, whose first is tile `start` of the image (of all images where their number is
         known)."""
         k = self.k
@@ -104,7 +103,7 @@ class Winograd(Contraction):
             if isinstance(self.batch, int) and self.batch > 1:
                 of = k.emit(arith.DivUIOp(row, k.const(self.down)))
                 y = k.emit(arith.RemUIOp(row, k.const(self.down)))
-            body(n, _Tile(of, y, x))
+            body(n, _Place(of, y, x))
 
         k.loop(0, self.tiles, 1, one)
 
@@ -126,17 +125,17 @@ class Winograd(Contraction):
 
     def _transform_inputs(self, image: SSAValue, start: Size) -> None:
         """B^T d B of every tile and block of channels; what a tile reads beyond the plane is zero."""
-        k, m, size = self.k, self.m, self.size
+        k, down, across = self.k, self.tile.down, self.tile.across
         rows, columns = cast(int, self.lhs.dims[2]), cast(int, self.lhs.dims[3])
         d = [AffineExpr.dimension(n) for n in range(7)]
         map = AffineMap(7, 0, (d[0], d[1], d[2] + d[5], d[3] + d[6], d[4]))
-        source = k.view(self.lhs, map, range(7), [*self.lhs.dims, size, size]).memref
+        source = k.view(self.lhs, map, range(7), [*self.lhs.dims, down.size, across.size]).memref
         zero = k.const(0)
 
-        def tile(block: SSAValue, n: SSAValue, at: _Tile) -> None:
-            y = k.index(k.sub(k.mul(at.y, m), self.top))
-            x = k.index(k.sub(k.mul(at.x, m), self.left))
-            inside = self._both(self._below(y, rows - size + 1), self._below(x, columns - size + 1))
+        def tile(block: SSAValue, n: SSAValue, at: _Place) -> None:
+            y = k.index(k.sub(k.mul(at.y, down.step), self.top))
+            x = k.index(k.sub(k.mul(at.x, across.step), self.left))
+            inside = self._both(self._below(y, rows - down.size + 1), self._below(x, columns - across.size + 1))
 
             def transform(read: Callable[[SSAValue, int, int], SSAValue]) -> None:
                 self._for_lanes(lambda lane: self._transform_input(lambda i, j: read(lane, i, j), [block, n, lane]))
@@ -145,10 +144,10 @@ class Winograd(Contraction):
                 transform(lambda lane, i, j: self._vector(source, [at.image, block, y, x, lane, k.const(i), k.const(j)]))
 
             def edge() -> None:
-                down, across = self._places(y, rows), self._places(x, columns)
+                of_rows, of_columns = self._places(y, down.size, rows), self._places(x, across.size, columns)
 
                 def read(lane: SSAValue, i: int, j: int) -> SSAValue:
-                    (row, row_held), (column, column_held) = down[i], across[j]
+                    (row, row_held), (column, column_held) = of_rows[i], of_columns[j]
                     value = self._vector(source, [at.image, block, row, column, lane, zero, zero])
                     return k.emit(arith.SelectOp(self._both(row_held, column_held), value, self._splat(0.0)))
 
@@ -158,13 +157,13 @@ class Winograd(Contraction):
 
         k.loop(0, self.blocks_in, 1, lambda block: self._for_tiles(image, start, lambda n, at: tile(block, n, at)))
 
-    def _places(self, first: SSAValue, extent: int) -> list[tuple[SSAValue, SSAValue]]:
-        """Of each row (or column) of a tile that begins at `first`: one that is on the plane, and in every lane whether it is that one.
+    def _places(self, first: SSAValue, size: int, extent: int) -> list[tuple[SSAValue, SSAValue]]:
+        """Of each of `size` rows (or columns) of a tile from `first`: one that is on the plane, and in every lane whether it is that one.
 
         Reading some row and putting zeros in its place takes no branches, so that tiles' reads overlap."""
         k = self.k
         places: list[tuple[SSAValue, SSAValue]] = []
-        for i in range(self.size):
+        for i in range(size):
             place = k.emit(arith.AddiOp(first, k.const(i)))
             held = self._below(place, extent)
             lanes = k.emit(arith.SelectOp(held, k.const(self.lanes), k.const(0)))
@@ -173,12 +172,12 @@ class Winograd(Contraction):
         return places
 
     def _transform_input(self, read: Read, at: Sequence[SSAValue]) -> None:
-        k, size = self.k, self.size
+        k, down, across = self.k, self.tile.down, self.tile.across
         block, n, lane = at
-        columns = [self._points(self.transforms.input, [read(i, j) for i in range(size)]) for j in range(size)]
-        for i in range(size):
-            for j, value in enumerate(self._points(self.transforms.input, [column[i] for column in columns])):
-                where = [k.begin, k.const(i * size + j), block, n, lane, k.const(0), k.const(0)]
+        columns = [self._points(transforms(down).input, [read(i, j) for i in range(down.size)]) for j in range(across.size)]
+        for i in range(down.size):
+            for j, value in enumerate(self._points(transforms(across).input, [column[i] for column in columns])):
+                where = [k.begin, k.const(i * across.size + j), block, n, lane, k.const(0), k.const(0)]
                 self._put(value, self.inputs.memref, where)
 
     # -- products
@@ -190,7 +189,7 @@ class Winograd(Contraction):
 
         def part(p: Size, vectors: int) -> None:
             first = k.mul(p, self.width // self.block)
-            k.loop(0, self.size**2, 1, lambda place: self._multiply(place, p, vectors))
+            k.loop(0, self.tile.places, 1, lambda place: self._multiply(place, p, vectors))
             blocks = vectors * self.lanes // self.block
             k.loop(0, blocks, 1, lambda b: self._transform_products(image, start, b, k.index(k.add(first, b)), outs))
 
@@ -232,12 +231,12 @@ class Winograd(Contraction):
 
         products: which block of filters of the panel; block: which of all.
         """
-        k, m = self.k, self.m
-        patch = k.scratch([m, m, self.block], f32)
+        k, high, wide = self.k, self.tile.down.outputs, self.tile.across.outputs
+        patch = k.scratch([high, wide, self.block], f32)
         zero = k.const(0)
 
-        def tile(n: SSAValue, at: _Tile) -> None:
-            y, x = k.index(k.mul(at.y, m)), k.index(k.mul(at.x, m))
+        def tile(n: SSAValue, at: _Place) -> None:
+            y, x = k.index(k.mul(at.y, high)), k.index(k.mul(at.x, wide))
 
             def place(lane: SSAValue, i: SSAValue, j: SSAValue) -> list[SSAValue]:
                 return [at.image, block, y, x, lane, zero, i, j, zero]
@@ -256,48 +255,55 @@ class Winograd(Contraction):
                     self._for_lanes(lambda lane: self._finish(self._vector(patch, [i, j, lane]), outs, place(lane, i, j), None))
 
                 self._for_lanes(lambda lane: self._transform_product([products, n, lane], lambda i, j, v: keep(lane, i, j, v)))
-                rows, columns = (k.minimum(m, k.sub(e, o)) for e, o in ((self.height, y), (self.width_out, x)))
+                rows, columns = k.minimum(high, k.sub(self.height, y)), k.minimum(wide, k.sub(self.width_out, x))
                 k.loop(0, rows, 1, lambda i: k.loop(0, columns, 1, lambda j: copy(i, j)) and None)
 
-            if self.height % m == self.width_out % m == 0:
+            if self.height % high == self.width_out % wide == 0:
                 whole()
             else:
-                k.if_(self._both(self._below(y, self.height - m + 1), self._below(x, self.width_out - m + 1)), whole, edge)
+                k.if_(self._both(self._below(y, self.height - high + 1), self._below(x, self.width_out - wide + 1)), whole, edge)
 
         self._for_tiles(image, start, tile)
 
     def _transform_product(self, at: Sequence[SSAValue], write: Callable[[int, int, SSAValue], None]) -> None:
-        k, size = self.k, self.size
+        k, down, across = self.k, self.tile.down, self.tile.across
         block, n, lane = at
 
         def read(i: int, j: int) -> SSAValue:
-            return self._vector(self.products.memref, [k.begin, k.const(i * size + j), block, n, lane, k.const(0), k.const(0)])
+            return self._vector(self.products.memref, [k.begin, k.const(i * across.size + j), block, n, lane, k.const(0), k.const(0)])
 
-        columns = [self._sums(self.transforms.output, [read(i, j) for i in range(size)]) for j in range(size)]
-        for i in range(self.m):
-            for j, value in enumerate(self._sums(self.transforms.output, [column[i] for column in columns])):
+        columns = [self._sums(transforms(down).output, [read(i, j) for i in range(down.size)]) for j in range(across.size)]
+        for i in range(down.outputs):
+            for j, value in enumerate(self._sums(transforms(across).output, [column[i] for column in columns])):
                 write(i, j, value)
 
     # -- small matrices times vectors, without products by 0 and 1
 
     def _points(self, matrix: np.ndarray, values: list[SSAValue]) -> list[SSAValue]:
         """B^T times values. Rows of points of opposite sign are even + odd and even - odd parts."""
-        alone = first_pair(self.m)
-        result = [self._combination(row, values) for row in matrix[:alone]]
-        for n in range(alone, self.size - 1, 2):
-            even, odd = (matrix[n] + matrix[n + 1]) / 2, (matrix[n] - matrix[n + 1]) / 2
-            scale = odd[np.flatnonzero(odd)[-1]]
+        result: list[SSAValue] = []
+        for rows in _pairs(matrix):
+            if len(rows) == 1:
+                result.append(self._combination(rows[0], values))
+                continue
+            even, odd = (rows[0] + rows[1]) / 2, (rows[0] - rows[1]) / 2
+            scale = float(odd[np.flatnonzero(odd)[-1]])
             base, step = self._combination(even, values), self._combination(odd / scale, values)
             result += [self._plus(base, scale, step), self._plus(base, -scale, step)]
-        return [*result, self._combination(matrix[-1], values)]
+        return result
 
     def _sums(self, matrix: np.ndarray, values: list[SSAValue]) -> list[SSAValue]:
         """A^T times values. Columns of points of opposite sign are alike but for signs: their values come as sums and differences."""
-        alone = first_pair(self.m)
-        terms, columns = [*values[:alone], values[-1]], [*matrix.T[:alone], matrix[:, -1]]
-        for n in range(alone, self.size - 1, 2):
-            terms += [self._plus(values[n], 1, values[n + 1]), self._plus(values[n], -1, values[n + 1])]
-            columns += [(matrix[:, n] + matrix[:, n + 1]) / 2, (matrix[:, n] - matrix[:, n + 1]) / 2]
+        terms: list[SSAValue] = []
+        columns: list[np.ndarray] = []
+        for pair in _pairs(matrix.T):
+            value = values[n := len(terms)]
+            if len(pair) == 1:
+                terms.append(value)
+                columns += pair
+                continue
+            terms += [self._plus(value, 1, values[n + 1]), self._plus(value, -1, values[n + 1])]
+            columns += [(pair[0] + pair[1]) / 2, (pair[0] - pair[1]) / 2]
         return [self._combination(row, terms) for row in np.stack(columns, axis=1)]
 
     def _combination(self, coefficients: np.ndarray, values: list[SSAValue]) -> SSAValue:
@@ -333,3 +339,15 @@ class Winograd(Contraction):
             with self.k.inside(self.k.entry):
                 self._splats[number] = self.k.emit(splat(f32, self.lanes, number))
         return self._splats[number]
+
+
+def _pairs(rows: np.ndarray) -> list[list[np.ndarray]]:
+    """Rows one by one, or by two where some of their elements are alike and the others opposite."""
+    result: list[list[np.ndarray]] = []
+    for row in rows:
+        last = result[-1] if result else []
+        if len(last) == 1 and (abs(last[0]) == abs(row)).all() and (last[0] + row).any() and (last[0] - row).any():
+            last.append(row)
+        else:
+            result.append([row])
+    return result

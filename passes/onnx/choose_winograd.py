@@ -1,20 +1,21 @@
-"""Chooses Winograd's algorithm for convolutions of 3x3 taps, layer by layer, where it is faster and precise enough."""
+"""Chooses Winograd's algorithm and its tiles, convolution by convolution, where it is faster and precise enough."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-import numpy as np
 from typing_extensions import override
-from xdsl.dialects.builtin import IntegerAttr, i64
+from xdsl.dialects.builtin import DenseArrayBase, i64
 from xdsl.ir import Block
 
 from ...dialects import blocked
 from ...dialects.onnx.dims import Dim
 from ...dialects.onnx.shapes import Shapes
-from ..winograd import POINTS, TAPS, estimated_error
+from ..codegen.tiles import best_rows
+from ..winograd import Tile, estimated_error, tiles
 from .analysis import OnnxPass
 from .weights import Weights
 
@@ -29,18 +30,23 @@ CAUTION = 4
 WORTH = 0.9
 """What the algorithm may take of the direct kernel's time to be chosen; the estimates are no better than that."""
 
-FMAS, MEMORY, CACHE = 2, 9, 25
-"""Vector multiply-adds, and bytes of weights from memory or the last cache, in a cycle: of a fast core (4 GHz, 36 and 100 GB/s), since it
-is there that reading four times the weights loses first."""
+MEMORY, CACHE = (8, 5), (25, 25)
+"""Bytes of weights that arrive at a core in a cycle, from memory or from the last cache, and where another core reads, too. Zen 4 gave one
+core 29 GB/s of memory, two 35 together."""
 
 LAST_CACHE = 32 << 20
 """Weights of a whole model of up to this many bytes stay in the last cache from run to run."""
 
-TRANSFORM = {2: 40, 4: 150, 5: 230}
-"""Cycles that it takes to transform one tile and vector of channels, in or out: measured as what is left beside the products."""
+TRANSFORM = 0.9
+"""Cycles of a term of a transform's sums, of a vector: with what it takes to read and write them."""
 
+MOST_MEASURED = 3
+"""As many tiles are measured, those of the best estimates."""
 
-Measure = Callable[[blocked.ConvOp, Shapes, Sequence[int]], "int | None"]
+Outputs = tuple[int, ...]
+"""Outputs of a tile down and across, empty for the direct kernel."""
+
+Measure = Callable[[blocked.ConvOp, Shapes, Sequence[Outputs]], "Outputs | None"]
 """Which of several values of `winograd` is fastest for a convolution; None where that is not known."""
 
 
@@ -56,30 +62,20 @@ class ChooseWinograd(OnnxPass):
 
 def choose_winograd(block: Block, shapes: Shapes, target: Any = None, measure: Measure | None = None) -> bool:
     """Rewrites a block of the onnx level; whether anything changed. measure: asked first, the estimates where it does not know."""
-    lanes = target.lanes(32) if target is not None else BLOCK
     convolutions = [op for op in block.ops if isinstance(op, blocked.ConvOp)]
-    machine = Machine(lanes, CACHE if sum(_weight_bytes(op, shapes) for op in convolutions) <= LAST_CACHE else MEMORY)
+    bytes = CACHE if sum(_weight_bytes(op, shapes) for op in convolutions) <= LAST_CACHE else MEMORY
+    machine = Machine(target.lanes(32), target.mr, target.fmas, bytes) if target is not None else Machine(bytes=bytes)
     changed = False
     for op in convolutions:
-        measured = _measured(op, shapes, measure) if measure is not None else None
-        if m := chosen(op, shapes, machine) if measured is None else measured:
-            op.properties["winograd"] = IntegerAttr(m, i64)
+        measured = _measured(op, shapes, machine, measure) if measure is not None else None
+        if outputs := chosen(op, shapes, machine) if measured is None else measured:
+            op.properties["winograd"] = DenseArrayBase.from_list(i64, outputs)
             changed = True
     return changed
 
 
-def _measured(op: blocked.ConvOp, shapes: Shapes, measure: Measure) -> int | None:
-    weights = shapes.constant(op.w) if is_possible(op, shapes) else None
-    precise = [m for m in sorted(POINTS) if _is_precise(weights, m)] if weights is not None else []
-    return measure(op, shapes, [0, *precise]) if precise else None
-
-
-def _is_precise(weights: np.ndarray, m: int) -> bool:
-    return CAUTION * estimated_error(weights, m) <= MOST_ERROR
-
-
 def _weight_bytes(op: blocked.ConvOp, shapes: Shapes) -> int:
-    """Of a convolution's weights, transformed for the largest tiles if they can be."""
+    """Of a convolution's weights, transformed for large tiles if they can be."""
     weights = shapes.constant(op.w)
     if weights is None:
         return 0
@@ -88,46 +84,78 @@ def _weight_bytes(op: blocked.ConvOp, shapes: Shapes) -> int:
 
 @dataclass(frozen=True)
 class Machine:
-    """Lanes of a vector, and bytes of weights that arrive in a cycle."""
+    """Lanes of a vector, rows of a register tile, and in a cycle the multiply-adds of vectors and the bytes of weights that
+    arrive, see `MEMORY`."""
 
-    lanes: int
-    bytes: int
+    lanes: int = BLOCK
+    rows: int = 14
+    fmas: int = 2
+    bytes: tuple[int, int] = CACHE
 
 
-def chosen(op: blocked.ConvOp, shapes: Shapes, machine: Machine) -> int:
-    """Outputs of a tile along an axis, 0 for the direct kernel: the fastest of those that are precise enough."""
-    if not is_possible(op, shapes):
-        return 0
+def _measured(op: blocked.ConvOp, shapes: Shapes, machine: Machine, measure: Measure) -> Outputs | None:
+    precise = list(islice(_precise(op, shapes, machine), MOST_MEASURED))
+    return measure(op, shapes, [(), *map(_outputs, precise)]) if precise else None
+
+
+def chosen(op: blocked.ConvOp, shapes: Shapes, machine: Machine) -> Outputs:
+    """The fastest of the tiles that are precise enough, if it is worth it."""
+    return next((_outputs(tile) for tile in _precise(op, shapes, machine, WORTH)), ())
+
+
+def _outputs(tile: Tile) -> Outputs:
+    return tile.down.outputs, tile.across.outputs
+
+
+def _precise(op: blocked.ConvOp, shapes: Shapes, machine: Machine, worth: float = 1) -> Iterator[Tile]:
+    """Tiles of small enough an error that take at most `worth` of the direct kernel's time, the fastest first."""
     weights, (batch, _, height, width, _) = shapes.constant(op.w), shapes.of(op.y)
-    if weights is None:
-        return 0
-    layer = (batch if isinstance(batch, int) else 1, *weights.shape[:2], height, width)
-    most = WORTH * cycles(layer, 0, machine)
-    for m in sorted(POINTS, key=lambda m: cycles(layer, m, machine)):
-        if cycles(layer, m, machine) <= most and _is_precise(weights, m):
-            return m
-    return 0
+    if weights is None or not is_possible(op, shapes):
+        return
+    layer = Layer(batch if isinstance(batch, int) else 1, *weights.shape[:2], height, width)  # type: ignore[arg-type]
+    taps, strides = op.attr("kernel_shape"), op.attr("strides")
+    most = worth * cycles(layer, Tile.of((1, 1), taps, strides), machine)
+    estimates = {tile: cycles(layer, tile, machine) for tile in tiles(taps, strides)}
+    for tile in sorted((t for t in estimates if estimates[t] <= most), key=lambda t: estimates[t]):
+        if CAUTION * estimated_error(weights, tile) <= MOST_ERROR:
+            yield tile
 
 
 def is_possible(op: blocked.ConvOp, shapes: Shapes) -> bool:
-    """3x3 taps, stride 1, one group, filters known, whole blocks of channels, a plane of known size."""
-    ones = all(n == 1 for name in ("strides", "dilations") for n in op.attr(name))
-    if op.attr("depthwise") or op.scale is not None:
+    """No dilation, no larger strides than taps, one group, filters known, whole blocks of channels, a plane of known size."""
+    if op.attr("depthwise") or op.scale is not None or any(d != 1 for d in op.attr("dilations")) or min(op.attr("pads")) < 0:
         return False
-    if tuple(op.attr("kernel_shape")) != (TAPS, TAPS) or not ones or min(op.attr("pads")) < 0:
+    taps, strides = op.attr("kernel_shape"), op.attr("strides")
+    if any(s > t for s, t in zip(strides, taps, strict=True)) or next(tiles(taps, strides), None) is None:
         return False
     sizes: Sequence[Dim] = (*shapes.of(op.x)[1:], *shapes.of(op.y)[1:])
     return sizes[3] == BLOCK and all(isinstance(d, int) and d > 0 for d in sizes)
 
 
-def cycles(layer: tuple[Any, ...], m: int, machine: Machine) -> float:
-    """Roughly how long a layer (images, filters, channels, height, width) takes, directly for m = 0: its products or its weights' way
-    from memory, whichever is longer, and the transforms."""
-    images, filters, channels, height, width = layer
+@dataclass(frozen=True)
+class Layer:
+    """A convolution's images, filters, channels, and the plane of its result."""
+
+    images: int
+    filters: int
+    channels: int
+    height: int
+    width: int
+
+
+def cycles(layer: Layer, tile: Tile, machine: Machine) -> float:
+    """Roughly how long a layer takes by tiles, of one output for the direct kernel: its products or its weights' way from memory, whichever
+    is longer, and the transforms; one thread's and half of two's weigh alike. A register tile of r rows takes as long as r + 1 would if its
+    vectors of weights were there."""
     lanes = machine.lanes
-    steps_in, steps_out = (-(-n // BLOCK) * BLOCK // lanes for n in (channels, filters))
+    steps_in, steps_out = (-(-n // BLOCK) * BLOCK // lanes for n in (layer.channels, layer.filters))
     pairs = steps_in * lanes * steps_out
-    if m == 0:
-        return max(images * height * width * TAPS**2 * pairs / FMAS, TAPS**2 * pairs * lanes * 4 / machine.bytes)
-    tiles, places = images * -(-height // m) * -(-width // m), (m + TAPS - 1) ** 2
-    return max(tiles * places * pairs / FMAS, places * pairs * lanes * 4 / machine.bytes) + tiles * (steps_in + steps_out) * TRANSFORM[m]
+    count = layer.images * -(-layer.height // tile.down.outputs) * -(-layer.width // tile.across.outputs)
+    rows = max(1, best_rows(count, machine.rows))
+    products = -(-count // rows) * (rows + 1) / (1 + 1 / machine.rows)
+    shares = [max(products / machine.fmas, lanes * 4 / bytes) for bytes in machine.bytes]
+    multiplied = tile.places * pairs * sum(shares) / len(shares)
+    if tile.outputs == 1:
+        return multiplied
+    of_inputs, of_products = tile.operations
+    return multiplied + count * TRANSFORM * (steps_in * of_inputs + steps_out * of_products)

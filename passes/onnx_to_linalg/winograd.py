@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import IntegerAttr, i64
 from ...dialects import blocked, dispatch
 from ..codegen.tiles import best_rows
 from ..scalar import FLOAT
-from ..winograd import TAPS, transform_weights, unit
+from ..winograd import Tile, transform_weights, unit
 from .builder import Lowering, Tensor
 from .contraction import panel_width, weight_id
 
@@ -26,40 +26,40 @@ class Machine:
 
 
 def winograd(b: Lowering, op: blocked.ConvOp, x: Tensor, w: Tensor) -> Tensor:
-    """x (n, C/16, H, W, 16) by weights w (M, C, 3, 3): a contraction of kind "winograd" with scratch for a block of tiles."""
-    m, shape = op.attr("winograd"), b.shapes.of(op.y)
+    """x (n, C/16, H, W, 16) by weights w (M, C, kh, kw): a contraction of kind "winograd" with scratch for a block of tiles."""
+    outputs, shape = op.attr("winograd"), b.shapes.of(op.y)
+    window = (*outputs, *op.attr("kernel_shape"), *op.attr("strides"))
+    tile = Tile.of(outputs, *(op.attr(name) for name in ("kernel_shape", "strides")))
     top, left, _, _ = op.attr("pads")
     filters, channels = (int(d) for d in w.shape[:2])  # type: ignore[arg-type]
     width = max(BLOCK, panel_width(b, filters, 32))
-    panels = _transformed_weights(b, w, m, width)
+    panels = _transformed_weights(b, w, tile, width)
     blocks_in, blocks_out = -(-channels // BLOCK), width // BLOCK
-    total = tile_count(shape, m)
+    total = tile_count(shape, tile)
     machine = Machine(b.target.l2_bytes, b.target.mr) if b.target is not None else Machine()
-    tiles = block_of_tiles(total, m, blocks_in * BLOCK, filters, width, machine)
+    tiles = block_of_tiles(total, tile.places, blocks_in * BLOCK, filters, width, machine)
     of_blocks, of_panels = unit(-(-total // tiles), -(-filters // width))
     units = -(-total // (of_blocks * tiles)) * -(-filters // (of_panels * width))
-    scratch = [b.tensor_type((units, (m + 2) ** 2, _odd(blocks * tiles), BLOCK), FLOAT) for blocks in (blocks_in, blocks_out)]
-    contract = dispatch.ContractOp(
-        "winograd", x.value, panels.value, b.tensor_type(shape, FLOAT), b.dims(shape), window=(m, tiles, top, left), scratch=scratch
-    )
-    contract.properties["products"] = IntegerAttr(filters * channels * (m + TAPS - 1) ** 2 // m**2, i64)  # of a tile, shared by its outputs
+    scratch = [b.tensor_type((units, tile.places, _odd(blocks * tiles), BLOCK), FLOAT) for blocks in (blocks_in, blocks_out)]
+    result, window = b.tensor_type(shape, FLOAT), (*window, tiles, top, left)
+    contract = dispatch.ContractOp("winograd", x.value, panels.value, result, b.dims(shape), window=window, scratch=scratch)
+    contract.properties["products"] = IntegerAttr(filters * channels * tile.places // tile.outputs, i64)  # of a tile, shared by its outputs
     b.emit(contract)
     return Tensor(b, contract.result, tuple(shape), FLOAT)
 
 
-def tile_count(shape, m: int) -> int:
+def tile_count(shape, tile: Tile) -> int:
     """Tiles of a result (n, .., height, width, lanes): of all images where n is known, else of one."""
     batch, _, height, width, _ = shape
-    return (batch if isinstance(batch, int) else 1) * -(-height // m) * -(-width // m)
+    return (batch if isinstance(batch, int) else 1) * -(-height // tile.down.outputs) * -(-width // tile.across.outputs)
 
 
-def block_of_tiles(tiles: int, m: int, channels: int, filters: int, width: int, machine: Machine) -> int:
+def block_of_tiles(tiles: int, places: int, channels: int, filters: int, width: int, machine: Machine) -> int:
     """Tiles that are transformed, multiplied and transformed back at a time: by what the blocks' register tiles take, on one thread and on
     two, which fare best with blocks of an even number.
 
-    channels, filters: of the layer in whole blocks; width: filters whose products a block holds at once.
+    places: products of a tile; channels, filters: of the layer in whole blocks; width: filters whose products a block holds at once.
     """
-    places = (m + TAPS - 1) ** 2
     held = 4 * places * (channels + width)
     least = FETCHED if 4 * places * channels * filters > machine.cache else 0
 
@@ -87,18 +87,18 @@ def _odd(rows: int) -> int:
     return rows | 1
 
 
-def _transformed_weights(b: Lowering, w: Tensor, m: int, width: int) -> Tensor:
-    """w (M, C, 3, 3) as (M/width, (m+2)^2, C/16, 16, width), zero beyond M and C, at compile time; rounded once, to float32."""
+def _transformed_weights(b: Lowering, w: Tensor, tile: Tile, width: int) -> Tensor:
+    """w (M, C, kh, kw) as (M/width, places, C/16, 16, width), zero beyond M and C, at compile time; rounded once, to float32."""
     weight = weight_id(w)
     assert weight is not None, "the layout pass only blocks convolutions with constant weights"
-    id = f"{weight}:winograd{m}x{width}"
+    id = f"{weight}:winograd{tile.down.outputs}x{tile.across.outputs}s{tile.down.stride}x{tile.across.stride}x{width}"
     if id not in b.weights:
         array = b.weights[weight].reshape([int(d) for d in w.shape])  # type: ignore[arg-type]
         filters, channels = array.shape[:2]
         panels, blocks = -(-filters // width), -(-channels // BLOCK)
-        packed = np.zeros((panels, (m + TAPS - 1) ** 2, blocks * BLOCK, width), np.float32)
+        packed = np.zeros((panels, tile.places, blocks * BLOCK, width), np.float32)
         for panel in range(panels):  # one at a time: float64 of all would be large
             part = array[panel * width : (panel + 1) * width]
-            packed[panel, :, :channels, : part.shape[0]] = transform_weights(part, m).transpose(0, 2, 1)
+            packed[panel, :, :channels, : part.shape[0]] = transform_weights(part, tile).transpose(0, 2, 1)
         b.weights[id] = packed.reshape(panels, -1, blocks, BLOCK, width)
     return b.constant(b.weights[id], FLOAT, id)

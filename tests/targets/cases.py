@@ -42,7 +42,7 @@ class Case:
 def prefer_winograd(set_attribute: Callable[[object, str, object], None]) -> None:
     """Has convolutions go by tiles of four, however small the layer."""
     possible = choose_winograd.is_possible
-    set_attribute(choose_winograd, "chosen", lambda op, shapes, machine: 4 if possible(op, shapes) else 0)
+    set_attribute(choose_winograd, "chosen", lambda op, shapes, machine: (4, 4) if possible(op, shapes) else ())
 
 
 def _draw(*shape: int, dtype: np.dtype | type = np.float32, seed: int = 0) -> np.ndarray:
