@@ -19,8 +19,8 @@ PRODUCTS = len(LEFT)
 FEWEST_ROWS = 64
 """Fewer rows leave too little work for each sum of weights."""
 
-TILES = 16
-"""Register tiles of pairs of rows that a sum of weights serves at most: products of all of them, begun, stay in the second cache."""
+STRETCH = 224
+"""Pairs of rows that a sum of weights serves at most: products of all of them, begun, stay in the second cache."""
 
 STEPS = 24
 """Blocks of a half of the reduced dimension that go by at a time: seven panels of them take 336 KiB of the second cache."""
@@ -29,24 +29,26 @@ WORTH = 0.98
 """What it may take of the plain product's time to be chosen."""
 
 WEIGHTS, ROWS, RESULTS = 33, (50, 130), 55
-"""Cycles that it takes to sum four vectors of weights, four of the left operand (in the second cache, and beyond), and seven of products:
-measured, with what products take to begin and end."""
+"""Cycles that it takes to sum four times LANES weights, as many elements of the left operand (in the second cache, and beyond), and seven
+times of products: measured, with what products take to begin and end. On shorter vectors all takes as long."""
+
+LANES = 16
 
 CACHE = 1 << 20
 """Bytes of sums of the left operand that the second cache holds."""
 
 
-def cycles(m: int, k: int, n: int, lanes: int, most: int, shared: int = 1) -> tuple[float, float]:
+def cycles(m: int, k: int, n: int, most: int, shared: int = 1) -> tuple[float, float]:
     """Roughly how long a product (m, k) by (k, n) takes plainly and by Strassen's algorithm; most: rows of a register tile; shared: how
     many products have the left operand, and the sums of it."""
-    columns = n / lanes
+    columns = n / LANES
 
     def rows(m: int) -> int:
         each = best_rows(m, rows_beside(most, 2))
         return -(-m // each) * each
 
     half = -(-m // 2)
-    stretches = -(-half // (most * TILES))
+    stretches = -(-half // STRETCH)
     rows_cost = ROWS[PRODUCTS * half * k * 2 > CACHE] / shared
-    sums = (stretches * WEIGHTS * k * columns + rows_cost * half * k / lanes * 2 + RESULTS * half * columns * 2) / 4
+    sums = (stretches * WEIGHTS * k * columns + rows_cost * half * k / LANES * 2 + RESULTS * half * columns * 2) / 4
     return rows(m) * k * columns, PRODUCTS * rows(half) * k * columns / 4 + sums

@@ -18,7 +18,7 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ...dialects.dispatch import BLOCK, ContractOp, PrefetchOp
 from ..dispatch.structure import Size
-from ..strassen import FEWEST_ROWS, PRODUCTS, RESULT, RIGHT, STEPS, TILES
+from ..strassen import FEWEST_ROWS, PRODUCTS, RESULT, RIGHT, STEPS, STRETCH
 from .body import CONTRACT, widen
 from .contraction import FMA, Contraction, product_of
 from .kernel import Buffer, KernelBuilder, factors, times
@@ -77,11 +77,12 @@ class Strassen(Contraction):
         self.pair_rows = k.ceildiv(self.m, 2)
         self.tile_rows = best_rows(self.pair_rows, self.rows) if isinstance(self.pair_rows, int) else self.rows
         tiles = k.ceildiv(self.pair_rows, self.tile_rows)
-        stretches = k.ceildiv(tiles, TILES)
+        self.most_tiles = max(1, STRETCH // self.tile_rows)
+        stretches = k.ceildiv(tiles, self.most_tiles)
         each = k.ceildiv(tiles, k.maximum(stretches, 1))
         self.lines = -(-self.width // (PRODUCTS * each)) if isinstance(each, int) else 1
         self.weights = self._apart([PRODUCTS, self.steps, self.block, self.width])
-        self.products = k.scratch([1 if self.whole else TILES, PRODUCTS, self.tile_rows, self.width], f32)
+        self.products = k.scratch([1 if self.whole else self.most_tiles, PRODUCTS, self.tile_rows, self.width], f32)
 
         def body(outer: list[SSAValue], lower: Size, upper: Size) -> None:
             first = k.mul(outer[0], each)

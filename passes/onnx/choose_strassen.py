@@ -53,7 +53,7 @@ def _pays(op: MatMulOp, shapes: Shapes, target: Any) -> bool:
     if shapes.rank(op.b) != 2:
         return False
     depth, columns = shapes.of(op.b)
-    lanes, most, width = (target.lanes(32), target.mr, target.panel(32)) if target is not None else (16, 14, 32)
+    most, width = (target.mr, target.panel(32)) if target is not None else (14, 32)
     if not isinstance(depth, int) or not isinstance(columns, int) or not depth or not columns:
         return False
     if depth % (2 * BLOCK) or columns % (2 * width):  # quarters are whole blocks and panels
@@ -63,5 +63,5 @@ def _pays(op: MatMulOp, shapes: Shapes, target: Any) -> bool:
     if rows < FEWEST_ROWS:
         return False
     shared = sum(isinstance(use.operation, MatMulOp) and use.index == 0 for use in op.a.uses)
-    plain, fast = cycles(rows, depth, columns, lanes, most, shared)
+    plain, fast = cycles(rows, depth, columns, most, shared)
     return fast <= WORTH * plain

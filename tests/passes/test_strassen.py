@@ -15,7 +15,7 @@ from intaglio.backends.target import host_target, named_target  # noqa: E402
 from intaglio.compiler.lowering import lower_model  # noqa: E402
 from intaglio.compiler.options import Options  # noqa: E402
 from intaglio.passes.onnx import choose_strassen  # noqa: E402
-from intaglio.passes.strassen import FEWEST_ROWS, LEFT, RESULT, RIGHT, TILES  # noqa: E402
+from intaglio.passes.strassen import FEWEST_ROWS, LEFT, RESULT, RIGHT, STRETCH  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 node = helper.make_node
@@ -85,7 +85,7 @@ def test_rows(always: None, cpu: str, rows: tuple[int, ...], depth: int) -> None
 def test_open_rows(always: None, depth: int) -> None:
     """Too few, none, and any number of rows left over by whole tiles."""
     session = intaglio.compile(product(["N"], depth, 64), opt_level=1, cache=False).session(num_threads=1)
-    for rows in (0, 1, FEWEST_ROWS - 1, FEWEST_ROWS, 84, 85, 93, 101, 111, 28 * TILES + 1):
+    for rows in (0, 1, FEWEST_ROWS - 1, FEWEST_ROWS, 84, 85, 93, 101, 111, 2 * STRETCH + 1):
         x = draw(rows, depth)
         assert near(session.run(None, {"x": x})[0], x.astype(np.float64) @ draw(depth, 64, seed=1)), rows
 
@@ -136,6 +136,10 @@ def test_infinite_rows_spoil_no_more_than_their_pair(always: None) -> None:
 def test_what_is_chosen(rows: list[int | str], depth: int, columns: int, taken: int) -> None:
     model = network([node("MatMul", ["x", "w"], ["y"])], [*rows, depth], {"w": np.zeros((depth, columns), np.float32)})
     assert fast(model, cpu="x86-64-v4") == taken
+
+
+def test_shorter_vectors_choose_it_too() -> None:
+    assert fast(product([256], 768, 1536), cpu="x86-64-v3") == 1
 
 
 def test_it_can_be_turned_off() -> None:
