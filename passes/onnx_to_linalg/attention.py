@@ -10,7 +10,8 @@ from ...dialects.onnx.dims import Dim, floordiv
 from ...dialects.onnx.types import BY_NUMBER, ElementType
 from ..scalar import BOOL, DOUBLE, FLOAT, INDEX, INT64, Scalar, ScalarBuilder
 from .builder import Lowering, Tensor, element_type
-from .contraction import ACCUMULATORS, attend, attends, matmul
+from .contraction import ACCUMULATORS, FEW_QUERIES, attend, attends, matmul
+from .few_queries import attend_few, takes
 from .reduction import MAX, SUM, fold
 from .registry import lower
 
@@ -37,7 +38,9 @@ def attention(
     past = None if past_key is None else past_key.shape[2]
     result, shown = None, None
     if op.qk_matmul_output is None:
-        result = _at_once(b, op, h, queries, turned, b.cast(values, wide), mask, past, valid)
+        result = _in_place(b, op, h, queries, keys, values, mask, past, valid)
+        if result is None:
+            result = _at_once(b, op, h, queries, turned, b.cast(values, wide), mask, past, valid)
     if result is None:
         rows = b.reshape(queries, (h.batch, h.kv_heads, group * h.queries, h.head_size))
         scores = b.reshape(matmul(b, rows, turned), (h.batch, h.query_heads, h.queries, h.total))
@@ -55,6 +58,28 @@ def attention(
         values if op.present_value is not None else None,
         b.cast(shown, q.type) if shown is not None and op.qk_matmul_output is not None else None,
     )
+
+
+def _in_place(
+    b: Lowering,
+    op: ops.AttentionOp,
+    h: ops.Heads,
+    q: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None,
+    past: Dim | None,
+    valid: Tensor | None,
+) -> Tensor | None:
+    """The result for a few queries, if sizes and types allow, from keys and values where they lie, as far as they are valid."""
+    rows = b.reshape(q, (h.batch, h.kv_heads, floordiv(h.query_heads, h.kv_heads) * h.queries, h.head_size))
+    if not isinstance(h.queries, int) or h.queries >= FEW_QUERIES or not takes(rows, keys, values):
+        return None
+    placed = mask is not None or op.attr("is_causal") or op.attr("left_window_size") >= 0 or op.attr("right_window_size") >= 0
+    bias = _bias(b, op, h, mask, past, valid) if placed else None
+    guarded = bias is not None or valid is not None
+    result = attend_few(b, rows, keys, values, bias, valid, queries=h.queries, softcap=op.attr("softcap"), zeros=guarded)
+    return b.reshape(result, (h.batch, h.query_heads, h.queries, h.value_size))
 
 
 def _at_once(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
+
+from xdsl.dialects import func
 
 from ...dialects.kernel import Array, Out, check, inline, kernel, unroll
 from ...dialects.onnx import slicing as ops
 from ...dialects.onnx.checks import axes_in
 from ...dialects.onnx.dims import Dim, Shape, floordiv, less, maximum, minimum, mod, product, select
-from ..scalar import INDEX, INT64
+from ..scalar import INDEX, INT64, ScalarBuilder
 from .builder import Lowering, Tensor
 from .guards import require_at_most, require_axes, require_elements, require_not_zero, require_sizes
 from .registry import lower
+from .rounds import as_shape, tied
 
 # -- joining
 
@@ -228,7 +232,14 @@ def pad(b: Lowering, op: ops.PadOp, x: Tensor, pads: Tensor, value: Tensor | Non
     if all(amount == (0, 0) for amount in amounts):
         return x
     if mode == "constant":
-        return surrounded(b, x, shape, [before for before, _ in amounts], value)
+        begin = [before for before, _ in amounts]
+        if _may_be_nothing(amounts) and not any(isinstance(use.operation, func.ReturnOp) for use in op.output.uses):
+            s = ScalarBuilder(b.block)
+            open_amounts = [s.wrap(b.dim(amount), INDEX).equals(0) for pair in amounts for amount in pair if amount != 0]
+            nothing = reduce(lambda all, one: all & one, open_amounts)
+            (found,) = b.if_(nothing.value, lambda: [as_shape(b, x, shape)], lambda: [surrounded(b, x, shape, begin, value).value])
+            return tied(b, found, shape, op.output)
+        return surrounded(b, x, shape, begin, value)
     kept: list[Dim] = []
     for k, (size, (before, after)) in enumerate(zip(x.shape, amounts, strict=True)):
         kept.append(size + minimum(before, 0) + minimum(after, 0))
@@ -243,6 +254,11 @@ def pad(b: Lowering, op: ops.PadOp, x: Tensor, pads: Tensor, value: Tensor | Non
         return x[tuple(places)]
 
     return b.compute(shape, x.type, element, doc="pad")
+
+
+def _may_be_nothing(amounts: Sequence[tuple[Dim, Dim]]) -> bool:
+    """Whether all amounts may turn out 0, as where a cache is as long as it has to be: it is not copied then. An output is made anyway."""
+    return not any(isinstance(amount, int) and amount for pair in amounts for amount in pair)
 
 
 def surrounded(b: Lowering, x: Tensor, shape: Shape, begin: Sequence[Dim], value: Tensor | None = None) -> Tensor:

@@ -144,14 +144,16 @@ def GroupQueryAttention(
         y = _with_sink(g, q, keys, values, bias, head_sink, kv_heads=kv_num_heads, scale=scale, softcap=softcap)
         return join_heads(y), keys, values
     # The keys of a row end with its new ones; a query sees those up to itself.
-    y, _, _, scores = g.op(
+    outputs = g.op(
         "Attention", q, keys, values, attention_bias, None, None, before + new,
         is_causal=causal, left_window_size=_left(local_window_size), scale=scale or None, softcap=softcap,
-        qk_matmul_output_mode=3 if qk_output == 2 else 2, outputs=4,
+        qk_matmul_output_mode=3 if qk_output == 2 else 2, outputs=4 if g.wants("output_qk") else 1,
     )  # fmt: skip
+    if not isinstance(outputs, list):
+        return join_heads(outputs), keys, values
     # What a query must not see shows as 0.
-    shown = scores if qk_output == 2 else g.Where(g.IsInf(scores), scores.like(0), scores)
-    return join_heads(y), keys, values, shown
+    y, _, _, scores = outputs
+    return join_heads(y), keys, values, scores if qk_output == 2 else g.Where(g.IsInf(scores), scores.like(0), scores)
 
 
 def _left(window: int) -> int:
@@ -172,7 +174,7 @@ def _cached(g: Graph, x: Value, past: Value | None, total: Value, before: Value)
     """The past (B, K, P, H) with x written to it behind `before` tokens of each row; grown to `total` where it is shorter."""
     have: Dim = x.dim(2) if past is None else past.of_rank(4).dim(2)
     more = g.Max(total - have, g.constant([0]))
-    grown = g.Pad(x if past is None else past, g.vector([0, 0, 0, 0, 0, 0, more, 0]))
+    grown = g.Pad(x if past is None else past, g.vector([0, more]), None, [2])
     return grown if past is None else g.TensorScatter(grown, x, before, axis=2)
 
 

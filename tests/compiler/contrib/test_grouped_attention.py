@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import intaglio
 import numpy as np
+import onnx
 import pytest
 
 rng = np.random.default_rng(0)
@@ -144,3 +146,27 @@ def test_refused(codes):
     for options in ({"sliding_window_cache": 1}, {"kv_cache_bit_width": 8}, {"k_quant_type": "PER_TENSOR"}, {"qk_output": 3}):
         ((name, given),) = options.items()
         assert codes("GroupQueryAttention", *inputs, outputs=3, **NAMED, **options) == [f"ITG3001 {name} = {given}"]
+
+
+def test_a_cache_with_room_is_updated_where_it_lies():
+    shape = f"[1,{SHARED},9,{SIZE}]"
+    text = (
+        f"m (float[1,1,{HEADS * SIZE}] q, float[1,1,{SHARED * SIZE}] k, float[1,1,{SHARED * SIZE}] v, float{shape} pk, float{shape} pv,"
+        f" int32[1] n, int32 t) => (float[1,1,{HEADS * SIZE}] y, float{shape} nk, float{shape} nv) {{ y, nk, nv ="
+        f" com.microsoft.GroupQueryAttention <num_heads = {HEADS}, kv_num_heads = {SHARED}> (q, k, v, pk, pv, n, t) }}"
+    )
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20, "com.microsoft" : 1]> {text}')
+    session = intaglio.compile(model, profile=True).session()
+    (pk, pv), apart = past(1, 9), {}
+    kept = pk.copy(), pv.copy()
+    for count in range(1, 10):
+        q, k, v = tokens(1, 1)
+        fed = {"q": q, "k": k, "v": v, "n": ints([count - 1]), "t": np.array(count, np.int32)}
+        apart = dict(zip(("y", "pk", "pv"), session.run(None, fed | {"pk": kept[0], "pv": kept[1]}), strict=True))
+        kept = apart["pk"].copy(), apart["pv"].copy()
+        session.profile(reset=True)
+        y, *_ = session.run(None, fed | {"pk": pk, "pv": pv}, into={"nk": pk, "nv": pv})
+        np.testing.assert_array_equal(y, apart["y"])
+        np.testing.assert_array_equal(pk, kept[0])
+        np.testing.assert_array_equal(pv, kept[1])
+        assert not [d for d in session.profile() if d.count and d.kernel.startswith("pad")]

@@ -70,6 +70,52 @@ def test_no_queries(run):
     assert run("Attention", normal(1, 2, 0, 4), normal(1, 2, 3, 4), normal(1, 2, 3, 4), open_dims=True).shape == (1, 2, 0, 4)
 
 
+@pytest.mark.parametrize("open_dims", [False, True])
+@pytest.mark.parametrize("queries", [1, 3])
+@pytest.mark.parametrize("heads", [(2, 2), (6, 2), (5, 1)])
+@pytest.mark.parametrize("keys", [1, 3, 21])
+def test_few_queries(run, keys, heads, queries, open_dims):
+    q, k, v = normal(2, heads[0], queries, 32), normal(2, heads[1], keys, 32), normal(2, heads[1], keys, 48)
+    opened = (1, 2) if open_dims else ()
+    np.testing.assert_allclose(run("Attention", q, k, v, open_dims=opened), attend(q, k, v, 0), rtol=1e-4, atol=1e-5)
+    mask = normal(2, 1, queries, keys)
+    placed = np.where(np.arange(keys) <= np.arange(queries)[:, None], mask, -np.inf)
+    np.testing.assert_allclose(
+        run("Attention", q, k, v, mask, is_causal=1, open_dims=opened), attend(q, k, v, placed), rtol=1e-4, atol=1e-5
+    )
+    each = normal(1, heads[0], 1, keys)
+    np.testing.assert_allclose(run("Attention", q, k, v, each, open_dims=opened), attend(q, k, v, each), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("is_causal", [0, 1])
+def test_few_queries_read_valid_keys_alone(run, is_causal):
+    q, k, v = normal(4, 4, 2, 16), normal(4, 2, 9, 16), normal(4, 2, 9, 16)
+    valid = np.array([9, 5, 2, 0])
+    seen = np.arange(9) < valid[:, None, None, None]
+    if is_causal:
+        seen = seen & (np.arange(9) <= np.arange(2)[:, None] + valid[:, None, None, None] - 2)
+    expected = attend(q, k, v, np.where(seen, 0, -np.inf))
+    for n, count in enumerate(valid):
+        k[n, :, count:], v[n, :, count:] = np.nan, np.inf  # what nobody has written yet
+    found = run("Attention", q, k, v, None, None, None, valid, is_causal=is_causal)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert (found[3] == 0).all()
+
+
+def test_few_queries_with_past_a_bound_and_infinities(run):
+    q, k, v = normal(1, 4, 1, 16), normal(1, 2, 1, 16), normal(1, 2, 1, 16)
+    past_key, past_value = normal(1, 2, 6, 16), normal(1, 2, 6, 16)
+    y, key, value = run("Attention", q, k, v, None, past_key, past_value, outputs=3, is_causal=1, softcap=2.0, open_dims=True)
+    keys, values = np.concatenate([past_key, k], axis=2), np.concatenate([past_value, v], axis=2)
+    np.testing.assert_array_equal(key, keys)
+    np.testing.assert_array_equal(value, values)
+    scores = np.tanh(q @ np.swapaxes(keys.repeat(2, axis=1), -1, -2) / 4 / 2) * 2
+    powers = np.exp(scores)
+    np.testing.assert_allclose(y, powers / powers.sum(-1, keepdims=True) @ values.repeat(2, axis=1), rtol=1e-4, atol=1e-5)
+    k[:] = np.nan
+    assert np.isnan(run("Attention", q, k, v)).all()
+
+
 @pytest.mark.parametrize("interleaved", [0, 1])
 @pytest.mark.parametrize("rotated", [0, 4])
 @pytest.mark.parametrize("folded", [False, True])
