@@ -134,6 +134,54 @@ def finish(y, d, n, length, steps, batch_first):
                 y[s, d, n, k] = 0
 
 
+@inline
+def units(h, reverse, rows):
+    return len(reverse) * ((h.shape[1] + rows - 1) // rows)
+
+
+@inline
+def walk(u, cell, of, y, h, lengths, reverse, batch_first, rows):
+    """Unit u: its sequences from the first step to the last, and zeros behind their ends. `cell` tells what happens on the way.
+
+    cell("begin", of, 0, d, m, ..): the states of sequence m of direction d; "take": its gates as step s of the input makes them;
+    "multiply": what states add to the gates of sequences m .. end - 1; "step": the new states of m. `of` is all that the cell needs.
+    """
+    steps, groups = steps_of(y, batch_first), (h.shape[1] + rows - 1) // rows
+    d, n = u // groups, u % groups * rows
+    end = min(n + rows, h.shape[1])
+    for m in range(n, end):
+        cell("begin", of, 0, d, m, end, False)
+    for t in range(longest(lengths, n, end, steps)):
+        for m in range(n, end):
+            length = length_of(lengths, m, steps)
+            if t < length:
+                cell("take", of, length - 1 - t if reverse[d] == 1 else t, d, m, end, False)
+        cell("multiply", of, 0, d, n, end, t % 2 == 1)
+        for m in range(n, end):
+            length = length_of(lengths, m, steps)
+            if t < length:
+                s = length - 1 - t if reverse[d] == 1 else t
+                cell("step", of, s, d, m, end, False)
+                give_out(y, h, s, d, m, batch_first)
+    for m in range(n, end):
+        finish(y, d, m, length_of(lengths, m, steps), steps, batch_first)
+
+
+@inline
+def rnn_cell(part, of, s, d, n, end, backwards):
+    xw, rt, initial, h, gates, functions, clip, batch_first, rows, width, lanes = of
+    size = h.shape[2]
+    if part == "begin":
+        start(h, initial, d, n, batch_first)
+    elif part == "take":
+        take_input(gates, xw, s, d, n, d * size, size, batch_first)
+    elif part == "multiply":
+        add_recurrent(gates, h, rt, d, n, end, rows, width, lanes, backwards)
+    else:
+        for k in range(size):
+            h[d, n, k] = applied(clipped(gates[d, n, k], clip), functions, 0, d)
+
+
 @kernel
 def rnn(
     xw: Array,
@@ -152,26 +200,43 @@ def rnn(
     lanes: int,
 ):
     """h = f(xw + h r). xw (S, N, D*H), rt (D, P, H, W), h (D, N, H), gates (D, N, P*W)."""
-    size, steps, groups = h.shape[2], steps_of(xw, batch_first), (h.shape[1] + rows - 1) // rows
-    for u in parallel(len(reverse) * groups, steps * size * gates.shape[2] * (COST * (rows + 1))):
-        d, n = u // groups, u % groups * rows
-        end = min(n + rows, h.shape[1])
+    of = (xw, rt, initial, h, gates, functions, clip, batch_first, rows, width, lanes)
+    for u in parallel(units(h, reverse, rows), steps_of(xw, batch_first) * h.shape[2] * gates.shape[2] * (COST * (rows + 1))):
+        walk(u, rnn_cell, of, y, h, lengths, reverse, batch_first, rows)
+
+
+@inline
+def gru_cell(part, of, s, d, n, end, backwards):
+    xw, rt, last, rb, initial, h, gates, fresh, scaled, functions, clip, batch_first, linear_before_reset, rows, width, lanes = of
+    size = h.shape[2]
+    if part == "begin":
+        start(h, initial, d, n, batch_first)
+    elif part == "take":
+        take_input(gates, xw, s, d, n, d * 3 * size, 2 * size, batch_first)
+        if linear_before_reset:
+            for k in range(size):
+                fresh[d, n, k] = rb[d, k]
+        else:
+            take_input(fresh, xw, s, d, n, d * 3 * size + 2 * size, size, batch_first)
+    elif part == "multiply":
+        add_recurrent(gates, h, rt, d, n, end, rows, width, lanes, backwards)
         for m in range(n, end):
-            start(h, initial, d, m, batch_first)
-        for t in range(longest(lengths, n, end, steps)):
+            for k in range(2 * size):
+                gates[d, m, k] = applied(clipped(gates[d, m, k], clip), functions, 0, d)
+        if linear_before_reset:
+            add_recurrent(fresh, h, last, d, n, end, rows, width, lanes, backwards)
+        else:
             for m in range(n, end):
-                length = length_of(lengths, m, steps)
-                if t < length:
-                    take_input(gates, xw, length - 1 - t if reverse[d] == 1 else t, d, m, d * size, size, batch_first)
-            add_recurrent(gates, h, rt, d, n, end, rows, width, lanes, t % 2 == 1)
-            for m in range(n, end):
-                length = length_of(lengths, m, steps)
-                if t < length:
-                    for k in range(size):
-                        h[d, m, k] = applied(clipped(gates[d, m, k], clip), functions, 0, d)
-                    give_out(y, h, length - 1 - t if reverse[d] == 1 else t, d, m, batch_first)
-        for m in range(n, end):
-            finish(y, d, m, length_of(lengths, m, steps), steps, batch_first)
+                for k in range(size):
+                    scaled[d, m, k] = gates[d, m, size + k] * h[d, m, k]
+            add_recurrent(fresh, scaled, last, d, n, end, rows, width, lanes, backwards)
+    else:
+        for k in range(size):
+            new = fresh[d, n, k]
+            if linear_before_reset:
+                new = input_of(xw, s, n, d * 3 * size + 2 * size + k, batch_first) + gates[d, n, size + k] * new
+            z = gates[d, n, k]
+            h[d, n, k] = (1.0 - z) * applied(clipped(new, clip), functions, 1, d) + z * h[d, n, k]
 
 
 @kernel
@@ -200,48 +265,37 @@ def gru(
 
     rb (D, H) is what the reset gate scales beside h r, where it scales that; else `scaled` (D, N, H) is the state that it has scaled.
     """
-    size, steps, groups = h.shape[2], steps_of(xw, batch_first), (h.shape[1] + rows - 1) // rows
+    of = (xw, rt, last, rb, initial, h, gates, fresh, scaled, functions, clip, batch_first, linear_before_reset, rows, width, lanes)
     columns = gates.shape[2] + fresh.shape[2]
-    for u in parallel(len(reverse) * groups, steps * size * columns * (COST * (rows + 1))):
-        d, n = u // groups, u % groups * rows
-        end = min(n + rows, h.shape[1])
-        for m in range(n, end):
-            start(h, initial, d, m, batch_first)
-        for t in range(longest(lengths, n, end, steps)):
-            for m in range(n, end):
-                length = length_of(lengths, m, steps)
-                if t < length:
-                    s = length - 1 - t if reverse[d] == 1 else t
-                    take_input(gates, xw, s, d, m, d * 3 * size, 2 * size, batch_first)
-                    if linear_before_reset:
-                        for k in range(size):
-                            fresh[d, m, k] = rb[d, k]
-                    else:
-                        take_input(fresh, xw, s, d, m, d * 3 * size + 2 * size, size, batch_first)
-            add_recurrent(gates, h, rt, d, n, end, rows, width, lanes, t % 2 == 1)
-            for m in range(n, end):
-                for k in range(2 * size):
-                    gates[d, m, k] = applied(clipped(gates[d, m, k], clip), functions, 0, d)
-            if linear_before_reset:
-                add_recurrent(fresh, h, last, d, n, end, rows, width, lanes, t % 2 == 1)
-            else:
-                for m in range(n, end):
-                    for k in range(size):
-                        scaled[d, m, k] = gates[d, m, size + k] * h[d, m, k]
-                add_recurrent(fresh, scaled, last, d, n, end, rows, width, lanes, t % 2 == 1)
-            for m in range(n, end):
-                length = length_of(lengths, m, steps)
-                if t < length:
-                    s = length - 1 - t if reverse[d] == 1 else t
-                    for k in range(size):
-                        new = fresh[d, m, k]
-                        if linear_before_reset:
-                            new = input_of(xw, s, m, d * 3 * size + 2 * size + k, batch_first) + gates[d, m, size + k] * new
-                        z = gates[d, m, k]
-                        h[d, m, k] = (1.0 - z) * applied(clipped(new, clip), functions, 1, d) + z * h[d, m, k]
-                    give_out(y, h, s, d, m, batch_first)
-        for m in range(n, end):
-            finish(y, d, m, length_of(lengths, m, steps), steps, batch_first)
+    for u in parallel(units(h, reverse, rows), steps_of(xw, batch_first) * h.shape[2] * columns * (COST * (rows + 1))):
+        walk(u, gru_cell, of, y, h, lengths, reverse, batch_first, rows)
+
+
+@inline
+def lstm_cell(part, of, s, d, n, end, backwards):
+    xw, rt, peepholes, initial, initial_cell, h, c, gates, functions, clip, batch_first, input_forget, rows, width, lanes = of
+    size = h.shape[2]
+    if part == "begin":
+        start(h, initial, d, n, batch_first)
+        start(c, initial_cell, d, n, batch_first)
+    elif part == "take":
+        take_input(gates, xw, s, d, n, d * 4 * size, 4 * size, batch_first)
+    elif part == "multiply":
+        add_recurrent(gates, h, rt, d, n, end, rows, width, lanes, backwards)
+    else:
+        for k in range(size):
+            old = c[d, n, k]
+            i, o, keep = gates[d, n, k], gates[d, n, size + k], gates[d, n, 2 * size + k]
+            if peepholes is not None:
+                i += peepholes[d, k] * old
+                keep += peepholes[d, 2 * size + k] * old
+            i = applied(clipped(i, clip), functions, 0, d)
+            keep = 1.0 - i if input_forget else applied(clipped(keep, clip), functions, 0, d)
+            new = keep * old + i * applied(clipped(gates[d, n, 3 * size + k], clip), functions, 1, d)
+            c[d, n, k] = new
+            if peepholes is not None:
+                o += peepholes[d, size + k] * new
+            h[d, n, k] = applied(clipped(o, clip), functions, 0, d) * applied(new, functions, 2, d)
 
 
 @kernel
@@ -266,39 +320,9 @@ def lstm(
     lanes: int,
 ):
     """Gates i, o, f, c of H units each in xw (S, N, D*4*H), rt (D, P, H, W) and gates (D, N, P*W); peepholes (D, 3*H) of i, o, f."""
-    size, steps, groups = h.shape[2], steps_of(xw, batch_first), (h.shape[1] + rows - 1) // rows
-    for u in parallel(len(reverse) * groups, steps * size * gates.shape[2] * (COST * (rows + 1))):
-        d, n = u // groups, u % groups * rows
-        end = min(n + rows, h.shape[1])
-        for m in range(n, end):
-            start(h, initial, d, m, batch_first)
-            start(c, initial_cell, d, m, batch_first)
-        for t in range(longest(lengths, n, end, steps)):
-            for m in range(n, end):
-                length = length_of(lengths, m, steps)
-                if t < length:
-                    s = length - 1 - t if reverse[d] == 1 else t
-                    take_input(gates, xw, s, d, m, d * 4 * size, 4 * size, batch_first)
-            add_recurrent(gates, h, rt, d, n, end, rows, width, lanes, t % 2 == 1)
-            for m in range(n, end):
-                length = length_of(lengths, m, steps)
-                if t < length:
-                    for k in range(size):
-                        old = c[d, m, k]
-                        i, o, keep = gates[d, m, k], gates[d, m, size + k], gates[d, m, 2 * size + k]
-                        if peepholes is not None:
-                            i += peepholes[d, k] * old
-                            keep += peepholes[d, 2 * size + k] * old
-                        i = applied(clipped(i, clip), functions, 0, d)
-                        keep = 1.0 - i if input_forget else applied(clipped(keep, clip), functions, 0, d)
-                        new = keep * old + i * applied(clipped(gates[d, m, 3 * size + k], clip), functions, 1, d)
-                        c[d, m, k] = new
-                        if peepholes is not None:
-                            o += peepholes[d, size + k] * new
-                        h[d, m, k] = applied(clipped(o, clip), functions, 0, d) * applied(new, functions, 2, d)
-                    give_out(y, h, length - 1 - t if reverse[d] == 1 else t, d, m, batch_first)
-        for m in range(n, end):
-            finish(y, d, m, length_of(lengths, m, steps), steps, batch_first)
+    of = (xw, rt, peepholes, initial, initial_cell, h, c, gates, functions, clip, batch_first, input_forget, rows, width, lanes)
+    for u in parallel(units(h, reverse, rows), steps_of(xw, batch_first) * h.shape[2] * gates.shape[2] * (COST * (rows + 1))):
+        walk(u, lstm_cell, of, y, h, lengths, reverse, batch_first, rows)
 
 
 # -- lowerings
