@@ -151,7 +151,9 @@ def _lowered(
     begin(LEVELS[0])
     tuner = tuner_of(options, target)
     measure = tuner.convolution if tuner is not None else None
-    program = lower_to_loops(imported, target, reached, profile=options.profile, winograd=options.winograd, measure=measure)
+    schedule = tuner.schedules if tuner is not None else lambda program: None
+    passed = {"profile": options.profile, "winograd": options.winograd}
+    program = lower_to_loops(imported, target, reached, **passed, measure=measure, schedule=schedule)
     return program, name, dump, externals
 
 

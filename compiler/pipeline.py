@@ -130,14 +130,16 @@ def lower_to_loops(
     profile: bool = False,
     winograd: bool = True,
     measure: Measure | None = None,
+    schedule: Callable[[Lowered], object] = lambda program: None,
 ) -> Lowered:
     """The whole way from the onnx dialect to the loop level. profile: the program shall keep one. winograd: see `Options`.
-    measure: tells which algorithm of a layer is fastest."""
+    measure: tells which algorithm of a layer is fastest; schedule: may better the schedules of contractions."""
     onnx_level(imported, target, winograd=winograd, measure=measure)
     observe("onnx", imported.module)
     program = linalg_level(imported, target)
     observe("linalg", program.module)
     dispatch_level(program, target, profile=profile)
+    schedule(program)
     observe("dispatch", program.module)
     loops_level(program, target)
     observe("loops", program.module)

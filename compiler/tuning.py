@@ -1,4 +1,4 @@
-"""Choices between algorithms by measurement: a layer is compiled alone, once for each candidate, and timed on this machine.
+"""Choices by measurement, of algorithms and of schedules: what there is to choose for is compiled alone for each candidate, and timed here.
 
 What was measured is kept beside the cached programs, a small file a layer, and read again by whoever compiles the same layer: choices are
 the same from then on. A file is moved to its place whole; one that is damaged counts as not there.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +33,29 @@ from ..dialects.hal import Port
 from ..dialects.onnx.shapes import Shapes
 from ..errors import IntaglioError
 from ..passes.dispatch.bufferize import port_attributes
-from ..passes.onnx.choose_winograd import Outputs
+from ..passes.onnx.choose_winograd import LAST_CACHE, Outputs
 from ..passes.onnx.weights import Weights
 from ..passes.onnx_to_linalg import main_function, onnx_to_linalg
 from .cache import Cache, cache_of, compiler_digest
 from .options import Options
 from .pipeline import Lowered, dispatch_level, loops_level
+from .tune_schedules import Tuned, tune_schedules
+
+log = logging.getLogger("intaglio.tuning")
+"""Told what was found for each kernel."""
 
 ROUNDS = 9
 """Timed runs of each candidate, in turns; the shortest counts."""
 
 SUFFIX, MOST_FILES = ".tuned", 10_000
 
+COLD = 64 << 20
+"""Bytes that go through the caches between runs where a model's weights do not stay in the last one: twice the largest of one die."""
+
 Clock = Callable[[], float]
+
+Run = Callable[[], float]
+"""Runs a candidate once, and says how many seconds that took."""
 
 
 @dataclass
@@ -59,7 +71,7 @@ class Tuner:
     store: Cache | None = None
     clock: Clock = time.perf_counter
     spent: float = 0
-    known: dict[str, dict[Outputs, float]] = field(default_factory=dict)
+    known: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def convolution(self, op: blocked.ConvOp, shapes: Shapes, candidates: Sequence[Outputs]) -> Outputs | None:
         """Which of the candidates, values of `winograd`, is fastest; None where that is not known and there is no time to find out."""
@@ -67,48 +79,70 @@ class Tuner:
         assert weights is not None
         shape = (batch if isinstance(batch, int) else 1, *rest)
         layer = ("convolution", shape, weights.shape, tuple(op.attr("strides")), tuple(op.attr("pads")), tuple(candidates))
-        key = self._key(layer)
-        times = self.known.get(key) or self._read(key, candidates)
+        times = self._times(layer, list(map(_text, candidates)), lambda: self._runs(op, weights, shape, candidates), self._beside)
+        return min(candidates, key=lambda m: times[_text(m)]) if times is not None else None
+
+    @property
+    def _beside(self) -> int:
+        """Bytes that leave nothing in a core's own caches."""
+        return 2 * self.target.l2_bytes
+
+    def schedules(self, program: Lowered) -> list[Tuned]:
+        """Takes schedules that are faster than the cost model's, and says what was found."""
+        total = sum(array.nbytes for array in program.weights.values())
+        cold = COLD if total > LAST_CACHE else self._beside
+        found = tune_schedules(program, self.target, lambda key, names, runs: self._times(("schedule", cold, key), names, runs, cold))
+        for one in found:
+            log.info("%s", one)
+        return found
+
+    def _times(self, of: tuple[Any, ...], names: Sequence[str], runs: Callable[[], dict[str, Run]], cold: int) -> dict[str, float] | None:
+        """The least seconds of each candidate, stored or measured; None where they are not known and there is no time to find out."""
+        key = self._key(of)
+        times = self.known.get(key) or self._read(key, names)
         if times is None:
             if self.spent >= self.seconds:
                 return None
             begin = self.clock()
-            sessions = {outputs: _convolution(op, weights, shape, outputs, self.target, self.level) for outputs in candidates}
-            times = self._timed(sessions, shape)
+            times = self._timed(runs(), cold)
             self.spent += self.clock() - begin
             self._write(key, times)
         self.known[key] = times
-        return min(candidates, key=lambda outputs: times[outputs])
+        return times
 
-    def _timed(self, sessions: dict[Outputs, Session], shape: Sequence[Any]) -> dict[Outputs, float]:
-        """The shortest time of each. Before a run the innermost caches are filled with something else, as they are between layers."""
+    def _runs(self, op: blocked.ConvOp, weights: np.ndarray, shape: tuple[Any, ...], candidates: Sequence[Outputs]) -> dict[str, Run]:
         feeds = {"x": np.random.default_rng(0).standard_normal(shape, np.float32)}
-        other = np.zeros(2 * self.target.l2_bytes, np.uint8)
-        best = dict.fromkeys(sessions, float("inf"))
+
+        def run(session: Session) -> float:
+            begin = self.clock()
+            session.run(None, feeds)
+            return self.clock() - begin
+
+        return {_text(m): partial(run, _convolution(op, weights, shape, m, self.target, self.level)) for m in candidates}
+
+    def _timed(self, runs: dict[str, Run], cold: int) -> dict[str, float]:
+        """The shortest time of each. Before a run so many bytes of something else go through the caches, as they do between layers."""
+        other = np.zeros(cold // 4, np.float32)
+        best = dict.fromkeys(runs, float("inf"))
         for _ in range(ROUNDS):
-            for outputs, session in sessions.items():
+            for name, run in runs.items():
                 other.sum()
-                begin = self.clock()
-                session.run(None, feeds)
-                best[outputs] = min(best[outputs], self.clock() - begin)
-        for session in sessions.values():
-            session.close()
+                best[name] = min(best[name], run())
         return best
 
     def _key(self, layer: tuple[Any, ...]) -> str:
         made_of = (layer, self.target, host_cpu(), self.level, compiler_digest())
         return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
-    def _read(self, key: str, candidates: Sequence[Outputs]) -> dict[Outputs, float] | None:
+    def _read(self, key: str, names: Sequence[str]) -> dict[str, float] | None:
         if self.store is None:
             return None
         path = self.store.folder / f"{key}{SUFFIX}"
         try:
             text = path.read_text()
-            found = json.loads(text)
-            if set(found) != set(map(_text, candidates)):
+            times = {name: float(seconds) for name, seconds in json.loads(text).items()}
+            if set(times) != set(names) or not all(0 < seconds < float("inf") for seconds in times.values()):
                 raise ValueError("these are other candidates")
-            times = {outputs: float(found[_text(outputs)]) for outputs in candidates}
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, AttributeError):
@@ -117,14 +151,14 @@ class Tuner:
             return None
         return times
 
-    def _write(self, key: str, times: dict[Outputs, float]) -> None:
+    def _write(self, key: str, times: dict[str, float]) -> None:
         if self.store is None:
             return
         folder = self.store.folder
         temporary = folder / f".{secrets.token_hex(8)}.tmp"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary.write_text(json.dumps({_text(outputs): seconds for outputs, seconds in times.items()}))
+            temporary.write_text(json.dumps(times))
             os.replace(temporary, folder / f"{key}{SUFFIX}")
             _shrink(folder)
         except OSError:

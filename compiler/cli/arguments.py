@@ -114,7 +114,7 @@ def _options(command: argparse.ArgumentParser) -> None:
         default=0,
         const=60,
         metavar="SECONDS",
-        help="measure which algorithms are fastest here, for so long at most (default 60), and remember it",
+        help="measure which algorithms and schedules are fastest here, for so long at most (default 60), and remember it",
     )
     command.add_argument("--no-cache", action="store_true", help="compile afresh and keep nothing, see `intaglio cache`")
 

@@ -13,7 +13,7 @@ from ...errors import IntaglioError
 from ..driver import Program, compile_model
 from ..lowering import level_text
 from .arguments import IR_LEVELS
-from .show import compiling, err, out, scaled
+from .show import compiling, err, out, scaled, show_log
 from .subject import options_of
 
 _SUFFIXES = {"obj": ".o", "so": ".so"}
@@ -30,6 +30,8 @@ def run(asked: argparse.Namespace) -> int:
             text = level_text(asked.model, options_of(asked), kind, begin)
         return _write_text(text, asked.output)
     start = time.perf_counter()
+    if asked.tune:
+        show_log("intaglio.tuning")
     with compiling(asked.model.name) as begin:
         program = compile_model(asked.model, options_of(asked), begin)
     if kind in ("llvm", "asm"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from typing_extensions import override
 
 from ...errors import IntaglioError
 from ..diagnostics import STEPS
@@ -23,6 +25,19 @@ def print_error(error: IntaglioError) -> None:
     """The error with its code and hint; lines are left as they are, for tools that read them."""
     code, _, rest = str(error).partition(" ")
     err.print(f"[bold red]{escape(code)}[/] {escape(rest)}", soft_wrap=True)
+
+
+def show_log(name: str) -> None:
+    """Shows what a part of the compiler tells its log, a line a message."""
+
+    class Shown(logging.Handler):
+        @override
+        def emit(self, record: logging.LogRecord) -> None:
+            err.print(f"[dim]{escape(record.getMessage())}[/]", soft_wrap=True)
+
+    log = logging.getLogger(name)
+    log.setLevel(logging.INFO)
+    log.handlers = [Shown()]
 
 
 @contextmanager

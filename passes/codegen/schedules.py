@@ -83,20 +83,20 @@ def schedule_of(op: ContractOp, registers: Registers) -> Schedule:
     return schedule
 
 
-def chosen_schedule(op: ContractOp, registers: Registers) -> Schedule:
-    """What the cost model decides."""
+def chosen_schedule(op: ContractOp, registers: Registers, width: int = 0) -> Schedule:
+    """What the cost model decides, for panels of `width` columns if not for those that the operand has."""
     if op.kind.data == "conv":
-        return _of_convolution(op, registers)
+        return _of_convolution(op, most_rows(op, registers, width))
     if op.kind.data in ("matmul", "few_bits"):
-        return _of_matmul(op, registers)
+        return _of_matmul(op, most_rows(op, registers, width))
     if op.kind.data in ("depthwise", "max_pool", "sum_pool"):
         return _of_windows(op, registers)
     return Schedule(across=most_rows(op, registers), unroll=UNROLL)
 
 
-def most_rows(op: ContractOp, registers: Registers) -> int:
+def most_rows(op: ContractOp, registers: Registers, width: int = 0) -> int:
     """Rows of a register tile beside the vectors of a panel."""
-    vectors = panel_width(op) // registers.lanes
+    vectors = (width or panel_width(op)) // registers.lanes
     rows = rows_beside(registers.rows, vectors)
     if op.kind.data == "few_bits":  # weights, scales and terms stand beside the sums
         return max(1, min(rows, (registers.count - 2 - 3 * vectors) // vectors))
@@ -136,9 +136,8 @@ def _advance(strides: Sequence[Factors], map: AffineMap, loop: int) -> Factors:
     return moves[0] if moves else (0, ())
 
 
-def _of_matmul(op: ContractOp, registers: Registers) -> Schedule:
-    count, most = op.batch.value.data, most_rows(op, registers)
-    m, open_sizes = _product(logical_dims(op)[count:-1])
+def _of_matmul(op: ContractOp, most: int) -> Schedule:
+    m, open_sizes = _product(logical_dims(op)[op.batch.value.data : -1])
     if open_sizes:
         return Schedule(across=most, even=int(most > 1), unroll=UNROLL)
     even = even_rows(m, most)
@@ -156,8 +155,8 @@ def _part_of_rows(op: ContractOp, m: int, rows: int) -> int:
     return -(-tiles // -(-tiles // most)) if tiles > 2 * most else 0
 
 
-def _of_convolution(op: ContractOp, registers: Registers) -> Schedule:
-    batch, most = dims_of(op.result)[0], most_rows(op, registers)
+def _of_convolution(op: ContractOp, most: int) -> Schedule:
+    batch = dims_of(op.result)[0]
     height, (width, open_sizes) = plane_of(op)
     if open_sizes or not isinstance(height, int):
         return Schedule(across=most, even=int(most > 1), unroll=UNROLL)

@@ -9,7 +9,7 @@ import intaglio
 import numpy as np
 import pytest
 from intaglio.backends.target import host_target
-from intaglio.compiler import tuning
+from intaglio.compiler import tune_schedules, tuning
 from intaglio.compiler.cli.arguments import parser
 from intaglio.compiler.lowering import lower_model
 from intaglio.compiler.options import Options
@@ -42,10 +42,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Outputs, ...]]:
     """Measurements, which find the plain kernel fastest: the candidates of each."""
     calls: list[tuple[Outputs, ...]] = []
 
-    def timed(self: tuning.Tuner, sessions: dict[Outputs, object], shape: object) -> dict[Outputs, float]:
-        calls.append(tuple(sessions))
-        return {outputs: 1e-3 * (sum(outputs) + 1) for outputs in sessions}
+    def timed(self: tuning.Tuner, runs: dict[str, object], cold: int) -> dict[str, float]:
+        calls.append(tuple(tuple(map(int, name.split("x"))) if name != "direct" else () for name in runs))
+        return {name: 1e-3 * (sum(outputs) + 1) for name, outputs in zip(runs, calls[-1], strict=True)}
 
+    monkeypatch.setattr(tune_schedules, "SMALL", float("inf"))
     monkeypatch.setattr(tuning.Tuner, "_timed", timed)
     return calls
 
@@ -113,3 +114,34 @@ def test_a_tuned_program_computes_the_same() -> None:
 def test_the_command_line_says_so() -> None:
     asked = [parser().parse_args(["compile", "m.onnx", *more]).tune for more in ((), ("--tune",), ("--tune", "5"))]
     assert asked == [0, 60, 5]
+
+
+def product() -> bytes:
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (30, 40)) for name in ("x", "y")]
+    w = numpy_helper.from_array(np.random.default_rng(0).standard_normal((40, 40)).astype(np.float32), "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "product", ports[:1], ports[1:], [w])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10).SerializeToString()
+
+
+def test_faster_schedules_are_taken(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is taken where it is said to be faster, the results being the same."""
+    x = np.random.default_rng(1).standard_normal((30, 40)).astype(np.float32)
+    expected = intaglio.compile(product(), opt_level=0, cache=False).session().run(None, {"x": x})[0]
+    caplog.set_level("INFO", "intaglio.tuning")
+    timed: list[str] = []
+
+    def times(self: tuning.Tuner, runs: dict[str, object], cold: int) -> dict[str, float]:
+        timed.extend(runs)
+        return {name: 0.5e-3 if wanted in name else 1e-3 for name in runs}
+
+    monkeypatch.setattr(tuning.Tuner, "_timed", times)
+    monkeypatch.setattr(tune_schedules, "SMALL", 0)
+    for wanted, name in (("16 columns", "first"), ("part = 16", "second")):
+        for file in folder.glob("*"):
+            file.unlink()
+        found = intaglio.compile(product(), opt_level=0, tune=9, name=name)
+        np.testing.assert_array_equal(found.session().run(None, {"x": x})[0], expected)
+        assert "50.0 % less" in caplog.text and wanted in caplog.text
+    count = len(timed)
+    intaglio.compile(product(), opt_level=0, tune=9, name="third")
+    assert len(timed) == count  # the results of the second were kept
