@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .codegen.tiles import best_rows, rows_beside
+from .codegen.tiles import best_rows, even_rows, rows_beside
 
 LEFT = np.array([[1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0], [0, 0, 0, 1], [1, 1, 0, 0], [-1, 0, 1, 0], [0, 1, 0, -1]])
 RIGHT = np.array([[1, 0, 0, 1], [1, 0, 0, 0], [0, 1, 0, -1], [-1, 0, 1, 0], [0, 0, 0, 1], [1, 1, 0, 0], [0, 0, 1, 1]])
@@ -16,7 +16,7 @@ RESULT = np.array([[1, 0, 0, 1, -1, 0, 1], [0, 0, 1, 0, 1, 0, 0], [0, 1, 0, 1, 0
 
 PRODUCTS = len(LEFT)
 
-FEWEST_ROWS = 64
+FEWEST_ROWS = 96
 """Fewer rows leave too little work for each sum of weights."""
 
 STRETCH = 224
@@ -25,7 +25,7 @@ STRETCH = 224
 STEPS = 24
 """Blocks of a half of the reduced dimension that go by at a time: seven panels of them take 336 KiB of the second cache."""
 
-WORTH = 0.98
+WORTH = 0.985
 """What it may take of the plain product's time to be chosen."""
 
 WEIGHTS, ROWS, RESULTS = 33, (50, 130), 55
@@ -43,7 +43,7 @@ def cycles(m: int, k: int, n: int, most: int, shared: int = 1) -> tuple[float, f
     many products have the left operand, and the sums of it."""
     columns = n / LANES
 
-    def rows(m: int) -> int:
+    def covered(m: int) -> int:
         each = best_rows(m, rows_beside(most, 2))
         return -(-m // each) * each
 
@@ -51,4 +51,5 @@ def cycles(m: int, k: int, n: int, most: int, shared: int = 1) -> tuple[float, f
     stretches = -(-half // STRETCH)
     rows_cost = ROWS[PRODUCTS * half * k * 2 > CACHE] / shared
     sums = (stretches * WEIGHTS * k * columns + rows_cost * half * k / LANES * 2 + RESULTS * half * columns * 2) / 4
-    return rows(m) * k * columns, PRODUCTS * rows(half) * k * columns / 4 + sums
+    plain = m if even_rows(m, rows_beside(most, 2)) else covered(m)
+    return plain * k * columns, PRODUCTS * covered(half) * k * columns / 4 + sums
