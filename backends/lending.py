@@ -35,12 +35,12 @@ class _Place:
         self.offset = -start % ALIGNMENT
         self.address = start + self.offset
 
-    @property
-    def references(self) -> int:
-        return sys.getrefcount(self.memory)
+
+def _references(place: _Place) -> int:
+    return sys.getrefcount(place.memory)
 
 
-_UNUSED = _Place(0).references
+_UNUSED = _references(_Place(0))
 
 
 class Lender:
@@ -57,6 +57,7 @@ class Lender:
         # What a run may need, once one told it where sizes are open.
         self._bytes = math.prod(sizes) * port.dtype.itemsize if self._shape is not None else 0
         self._dims = (ctypes.c_int64 * len(shape))(*[1] * len(shape))
+        self._dims_address, self._described = ctypes.addressof(self._dims), -1
         tensor.type, tensor.rank = port.number, len(shape)
 
     def lend(self) -> None:
@@ -65,9 +66,12 @@ class Lender:
             self._lent = place = self._free_place()
         except (MemoryError, ValueError):
             return self.keep()  # what is too large the run itself refuses, by name
-        if self._dims:
-            self._dims[0] = place.bytes // self._port.dtype.itemsize
-        self._tensor.data, self._tensor.dims = place.address, ctypes.addressof(self._dims)
+        if place.bytes != self._described:
+            self._described = place.bytes
+            if self._dims:
+                self._dims[0] = place.bytes // self._port.dtype.itemsize
+        tensor = self._tensor
+        tensor.data, tensor.dims = place.address, self._dims_address
 
     def keep(self) -> None:
         """Lends nothing to the run that comes next."""
@@ -96,7 +100,7 @@ class Lender:
 
     def _free_place(self) -> _Place:
         for place in self._places:
-            if place.bytes >= self._bytes and place.references == _UNUSED:
+            if place.bytes >= self._bytes and _references(place) == _UNUSED:
                 return place
         place = _Place(self._bytes)
         self._places = [*self._places[1 - KEPT :], place]

@@ -18,7 +18,7 @@ from .abi import MODULE, MODULE_SYMBOL, OPTIONS, VERSION
 from .lending import Lender, checked_place, require_there
 from .pillow import decode_image
 from .profile import Dispatch, read_profile
-from .values import Port, Tensor, Writer, read_ports, read_value
+from .values import Fed, Port, Tensor, Writer, read_ports, read_value
 
 _Module, _Options = (struct.ctypes() for struct in (MODULE, OPTIONS))
 
@@ -78,6 +78,7 @@ class Session:
         self._fed = (Tensor * max(len(self._inputs), 1))()
         self._given = (Tensor * max(len(self._outputs), 1))()
         self._lenders = [_lender(tensor, port) for tensor, port in zip(self._given, self._outputs, strict=False)]
+        self._tensors = [_fed(tensor, port) for tensor, port in zip(self._fed, self._inputs, strict=False)]
         self._run = self._module.run_into
         self._instance = self._create(weights, device, num_threads)
         # Not __del__: in a cycle that is collected, the code might go before it.
@@ -128,13 +129,19 @@ class Session:
         if not self._names.issuperset(feeds):
             unknown = next(name for name in feeds if name not in self._names)
             raise IntaglioError("ITG5509", "the model has no such input", subject="input", node=str(unknown), hint=self._takes())
-        given = {(i := self._output(name)): checked_place(array, self._outputs[i]) for name, array in (into or {}).items()}
+        given: dict[int, np.ndarray] = {}
+        for name, array in into.items() if into else ():
+            i = self._output(name)
+            given[i] = checked_place(array, self._outputs[i])
         with self._lock:
             if not self._end.alive:
                 raise IntaglioError("ITG5501", "is closed", subject="session")
             writer = Writer()  # what it keeps has to last until all is read
-            for tensor, port in zip(self._fed, self._inputs, strict=False):
-                self._feed(writer, tensor, port, feeds)
+            for i, tensor in enumerate(self._tensors):
+                if tensor is not None and tensor.name in feeds:
+                    writer.keep.append(tensor.feed(feeds[tensor.name]))
+                else:
+                    self._feed(writer, i, feeds)
             for i, lender in enumerate(self._lenders):
                 if lender is not None:
                     lender.lend() if i in wanted and i not in given else lender.keep()
@@ -194,13 +201,14 @@ class Session:
             raise IntaglioError("ITG5511", "the model has no such output", subject="output", node=str(name), hint=hint)
         return i
 
-    def _feed(self, writer: Writer, tensor: Any, port: Port, feeds: Mapping[str, Any]) -> None:
+    def _feed(self, writer: Writer, i: int, feeds: Mapping[str, Any]) -> None:
+        port = self._inputs[i]
         if port.name in feeds:
-            writer.value(tensor, feeds[port.name], port)
+            writer.value(self._fed[i], feeds[port.name], port)
         elif port.kind == "optional":
-            writer.value(tensor, None, port)
+            writer.value(self._fed[i], None, port)
         elif port.has_default:
-            tensor.type, tensor.data, tensor.dims = port.number, None, None
+            (self._tensors[i] or Fed(self._fed[i], port)).leave()
         else:
             raise IntaglioError("ITG5510", "nothing is fed to it", subject="input", node=port.name, hint=self._takes())
 
@@ -225,6 +233,10 @@ def _destroy(module: Any, instance: ctypes.c_void_p, *_keep: object) -> None:
 
 def _lender(tensor: Any, port: Port) -> Lender | None:
     return Lender(tensor, port) if port.kind == "tensor" and not port.dtype.hasobject else None
+
+
+def _fed(tensor: Any, port: Port) -> Fed | None:
+    return Fed(tensor, port) if port.kind == "tensor" and not port.dtype.hasobject else None
 
 
 def _described(port: Port) -> NodeArg:

@@ -19,6 +19,8 @@ Tensor, CPort, _String = (struct.ctypes() for struct in (TENSOR, PORT, STRING))
 # Code units of one letter each that UTF-8 has no bytes for stand for bytes that are no UTF-8, in and out.
 _FOREIGN = "surrogateescape"
 
+_Byte = ctypes.c_char
+
 
 @dataclass(frozen=True)
 class Port:
@@ -55,6 +57,39 @@ def _shape(port: Any) -> list[int | str] | None:
     sizes = (ctypes.c_int64 * port.rank).from_address(port.dims)
     names = (ctypes.c_char_p * port.rank).from_address(port.dim_names)
     return [size if name is None else name.decode() for size, name in zip(sizes, names, strict=True)]
+
+
+class Fed:
+    """The C struct of an input that is a tensor of numbers, and what it says: runs most often feed arrays of one shape."""
+
+    __slots__ = ("_dims", "_dtype", "_port", "_shape", "_tensor", "name")
+
+    def __init__(self, tensor: Any, port: Port) -> None:
+        self._tensor, self._port, self._dtype, self.name = tensor, port, port.dtype, port.name
+        self._shape: tuple[int, ...] | None = None
+
+    def feed(self, value: Any) -> np.ndarray:
+        """Describes a value; the array that has to last as long. Raises IntaglioError: ITG5503 to ITG5505, see `checked_array`."""
+        if type(value) is np.ndarray and value.dtype is self._dtype and value.shape == self._shape:
+            try:
+                address = ctypes.addressof(_Byte.from_buffer(value))  # type: ignore[arg-type]
+            except (TypeError, ValueError):
+                pass  # read-only, empty, or not side by side
+            else:
+                if not address % self._dtype.alignment:
+                    self._tensor.data = address
+                    return value
+        array = checked_array(value, self._port)
+        if array.shape != self._shape:
+            tensor, self._shape, self._dims = self._tensor, array.shape, _sizes(array.shape)
+            tensor.type, tensor.rank, tensor.dims = self._port.number, array.ndim, ctypes.addressof(self._dims)
+        self._tensor.data = array_address(array)
+        return array
+
+    def leave(self) -> None:
+        """Feeds nothing, so that the input's default stands."""
+        self._shape = None
+        self._tensor.type, self._tensor.data, self._tensor.dims = self._port.number, None, None
 
 
 class Writer:
@@ -108,7 +143,7 @@ def _sizes(shape: tuple[int, ...]) -> Any:
 def array_address(array: Any) -> int:
     """Where its elements begin; in a quarter of the time that its `ctypes` takes, but for what is read-only, empty or of no C type."""
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return ctypes.addressof(_Byte.from_buffer(array))
     except (TypeError, ValueError):
         return array.ctypes.data
 

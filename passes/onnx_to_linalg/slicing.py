@@ -8,7 +8,7 @@ from typing import Any
 
 from xdsl.dialects import func
 
-from ...dialects.kernel import Array, Out, check, inline, kernel, unroll
+from ...dialects.kernel import Array, Out, check, inline, kernel, parallel, unroll
 from ...dialects.onnx import slicing as ops
 from ...dialects.onnx.checks import axes_in
 from ...dialects.onnx.dims import Dim, Shape, floordiv, less, maximum, minimum, mod, product, select
@@ -22,11 +22,10 @@ from .rounds import as_shape, tied
 
 
 @inline
-def copy_columns(x, y, start):
-    """Puts the rows of x into those of y, from column `start` on; returns where the next columns start."""
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            y[i, start + j] = x[i, j]
+def copy_row(x, i, y, start):
+    """Puts a row of x into that of y, from column `start` on; returns where the next columns start."""
+    for j in range(x.shape[1]):
+        y[i, start + j] = x[i, j]
     return start + x.shape[1]
 
 
@@ -43,21 +42,25 @@ def concat(
     y: Out,
 ):
     """Joins matrices side by side."""
-    start = copy_columns(x0, y, 0)
-    start = copy_columns(x1, y, start)
-    if x2 is not None:
-        start = copy_columns(x2, y, start)
-    if x3 is not None:
-        start = copy_columns(x3, y, start)
-    if x4 is not None:
-        start = copy_columns(x4, y, start)
-    if x5 is not None:
-        start = copy_columns(x5, y, start)
-    if x6 is not None:
-        start = copy_columns(x6, y, start)
-    if x7 is not None:
-        start = copy_columns(x7, y, start)
+    for i in parallel(y.shape[0], y.shape[1] * COPY):
+        start = copy_row(x0, i, y, 0)
+        start = copy_row(x1, i, y, start)
+        if x2 is not None:
+            start = copy_row(x2, i, y, start)
+        if x3 is not None:
+            start = copy_row(x3, i, y, start)
+        if x4 is not None:
+            start = copy_row(x4, i, y, start)
+        if x5 is not None:
+            start = copy_row(x5, i, y, start)
+        if x6 is not None:
+            start = copy_row(x6, i, y, start)
+        if x7 is not None:
+            start = copy_row(x7, i, y, start)
 
+
+COPY = 200
+"""Picoseconds that an element takes to be copied, roughly."""
 
 WIDEST = 8
 """How many tensors one run of `concat` joins."""

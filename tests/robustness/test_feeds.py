@@ -106,3 +106,16 @@ def test_options_that_there_are_not(model: onnx.ModelProto) -> None:
         intaglio.compile(model, opt_level=9)
     with pytest.raises(intaglio.IntaglioError, match="ITG"):
         intaglio.compile(model, cpu="abacus")
+
+
+def test_arrays_of_other_shapes_and_layouts_follow_each_other(session: intaglio.InferenceSession) -> None:
+    """What a run fed says nothing of the next one's arrays."""
+    wide = np.arange(24, dtype=F32).reshape(4, 6)
+    frozen = wide[:, :3].copy()
+    frozen.flags.writeable = False
+    shifted = np.frombuffer(b"\0" + wide[:, :3].tobytes(), np.uint8)[1:].view(F32).reshape(4, 3)
+    other = (np.zeros((0, 3), F32), wide[:, :3].T.copy().T, [[1, 2, 3]], frozen, wide[:, ::2])
+    for x in (wide[:, :3], frozen, wide[:2, :3].copy(), shifted, *other):
+        z = np.ones((len(x), 1), F32)
+        (y,) = session.run(["y"], {**GOOD, "x": x, "z": z})
+        np.testing.assert_array_equal(y, np.asarray(x, F32) + 1)

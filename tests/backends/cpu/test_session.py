@@ -103,6 +103,8 @@ def test_inputs_with_defaults_may_be_left_out(compile_program, add_program):
     session = program.session()
     np.testing.assert_array_equal(session.run(None, {"x": floats(1, 2)})[0], [11, 22])
     np.testing.assert_array_equal(session.run(None, {"x": floats(1), "y": floats(1)})[0], [2])
+    np.testing.assert_array_equal(session.run(None, {"x": floats(1, 2)})[0], [11, 22])
+    np.testing.assert_array_equal(session.run(None, {"x": floats(1), "y": floats(3)})[0], [4])
     with pytest.raises(IntaglioError, match="ITG5506"):
         session.run(None, {"x": floats(1)})
     with pytest.raises(IntaglioError, match="ITG5510"):
