@@ -24,6 +24,8 @@ from xdsl.dialects.builtin import (
     TensorType,
     UnitAttr,
     VectorType,
+    f32,
+    f64,
     i1,
     i8,
     i32,
@@ -547,6 +549,26 @@ class DotOp(IRDLOperation):
 
 
 @irdl_op_definition
+class ScaleOp(IRDLOperation):
+    """Inside a kernel: x 2^n, rounded once where that is subnormal, infinite where it is too large; NaN stays. x is in [0.7, 1.5].
+
+    bits: those of the float n + 1.5 * 2^m, where m are the bits of its mantissa; |n| is at most 2^8 for f32, 2^11 for f64.
+    """
+
+    name = "dispatch.scale"
+    x = operand_def()
+    bits = operand_def()
+    result = result_def()
+    traits = traits_def(Pure())
+
+    @override
+    def verify_(self) -> None:
+        floats, integers = (getattr(v.type, "element_type", v.type) for v in (self.x, self.bits))
+        if self.result.type != self.x.type or (floats, integers) not in ((f32, i32), (f64, i64)):
+            raise VerifyException(f"a power of two scales f32 by i32 or f64 by i64, not {self.x.type} by {self.bits.type}")
+
+
+@irdl_op_definition
 class PrefetchOp(IRDLOperation):
     """Inside a kernel: asks for the memory `ahead` bytes behind an element of a buffer, which soon is read, or written where `write` says
     so; it may lie beyond the end."""
@@ -605,6 +627,7 @@ DISPATCH = Dialect(
         YieldOp,
         ContractOp,
         DotOp,
+        ScaleOp,
         PrefetchOp,
     ],
     [ScheduleAttr],

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from xdsl.dialects import func
 from xdsl.ir import Operation
 
-from . import arith, control, dot, memory, vector
+from . import arith, control, dot, memory, scale, vector
 from .emitter import Emitter, Handler, TargetAttributes
 
-HANDLERS: dict[type[Operation], Handler] = {**control.HANDLERS, **arith.HANDLERS, **memory.HANDLERS, **vector.HANDLERS, **dot.HANDLERS}
+HANDLERS: dict[type[Operation], Handler] = {
+    handled: by for each in (control, arith, memory, vector, dot, scale) for handled, by in each.HANDLERS.items()
+}
 
 
 def emitter(handlers: Mapping[type[Operation], Handler] | None = None, target: TargetAttributes | None = None) -> Emitter:

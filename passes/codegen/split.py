@@ -7,7 +7,8 @@ does not depend on where the others run. How many there are, and what one costs,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from xdsl.dialects.linalg import ops as linalg
 from xdsl.ir import Block, SSAValue
@@ -70,10 +71,12 @@ def parallel(
     step: int = 1,
     *,
     tiles: bool = False,
+    hints: Mapping[str, Any] | None = None,
 ) -> None:
     """Loops over `extents`, the last in steps of `step`, whose rounds do not depend on each other; `body(indices)` is one.
 
     cost: picoseconds of one. tiles: rounds are made of vectors or have loops inside, so that LLVM makes no vectors of the last loop.
+    hints: for LLVM, of the last loop.
     No kernel has more than one such nest.
     """
     if not extents:
@@ -84,7 +87,7 @@ def parallel(
         def one(i: SSAValue) -> None:
             body([*outer, i])
 
-        k.loop(lower, upper, step, one)
+        k.loop(lower, upper, step, one, **(hints or {}))
 
     parallel_rows(k, extents, cost, row, step, tiles=tiles)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import ml_dtypes
 import numpy as np
+from intaglio.dialects.dispatch import ScaleOp
 from numpy.typing import NDArray
 from xdsl.dialects import arith, func, math
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IntegerAttr, VectorType
@@ -127,6 +128,14 @@ def cmpi(op: Operation, a: Array, b: Array) -> Array:
     return {0: np.equal, 1: np.not_equal}[predicate.value.data](a, b)
 
 
+def scale(op: Operation, x: Array, bits: Array) -> Array:
+    """The power of two is what the float of these bits has beyond its shifter."""
+    shifted = bits.view(x.dtype)
+    with np.errstate(invalid="ignore"):
+        power = np.nan_to_num(shifted.astype(np.float64) - 1.5 * 2.0 ** np.finfo(x.dtype).nmant).astype(np.int32)
+    return np.ldexp(x, power)
+
+
 RULES: dict[type[Operation], Callable[..., Array]] = {
     arith.ConstantOp: constant,
     arith.AddfOp: plain(np.add),
@@ -155,4 +164,5 @@ RULES: dict[type[Operation], Callable[..., Array]] = {
     math.AbsFOp: plain(np.abs),
     math.RoundEvenOp: plain(np.rint),
     math.CopySignOp: plain(np.copysign),
+    ScaleOp: scale,
 }

@@ -249,6 +249,43 @@ func.func @planar_depthwise(%x: tensor<1x2x6x34xf32>, %w: tensor<2x3x3xf32>) -> 
 
 // -----
 
+// Functions on a long row: LLVM is to compute two vectors in turn.
+// CHECK:       func.func @functions
+// CHECK:         scf.for
+// CHECK:           dispatch.scale
+// CHECK:         } {interleave = 2 : i64}
+func.func @functions(%x: tensor<64x1024xf32>) -> tensor<64x1024xf32> attributes {dispatch.executable = 2 : i64} {
+  %e = tensor.empty() : tensor<64x1024xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]} ins(%x : tensor<64x1024xf32>) outs(%e : tensor<64x1024xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    %c = math.exp %a : f32
+    linalg.yield %c : f32
+  } -> tensor<64x1024xf32>
+  func.return %y : tensor<64x1024xf32>
+}
+
+// -----
+
+// Without functions there is no chain to hide, and on a block of channels vectors are explicit: one loop over the plane, the scale of the
+// block loaded beside each vector.
+// CHECK:       func.func @blocks
+// CHECK-NOT:     interleave
+// CHECK:         vector.load {{.*}} vector<16xf32>
+// CHECK-NEXT:    vector.load {{.*}} vector<16xf32>
+// CHECK-NEXT:    arith.mulf {{.*}} vector<16xf32>
+// CHECK-NEXT:    vector.store
+func.func @blocks(%x: tensor<2x49x16xf32>, %s: tensor<2x16xf32>) -> tensor<2x49x16xf32> attributes {dispatch.executable = 2 : i64} {
+  %e = tensor.empty() : tensor<2x49x16xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2) -> (d0, d1, d2)>, affine_map<(d0, d1, d2) -> (d0, d2)>, affine_map<(d0, d1, d2) -> (d0, d1, d2)>], iterator_types = ["parallel", "parallel", "parallel"]} ins(%x, %s : tensor<2x49x16xf32>, tensor<2x16xf32>) outs(%e : tensor<2x49x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %d = arith.mulf %a, %b : f32
+    linalg.yield %d : f32
+  } -> tensor<2x49x16xf32>
+  func.return %y : tensor<2x49x16xf32>
+}
+
+// -----
+
 // A transpose in tiles: sixteen rows are loaded, exchange bits of their position in four steps, and are stored as columns.
 // CHECK:       func.func @transpose
 // CHECK:         scf.for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ....dialects.dispatch import ScaleOp
 from .builder import Bits, FloatBuilder, Real
 
 LOG2_E = 1.4426950408889634
@@ -226,12 +227,9 @@ def power_of_two(b: FloatBuilder, k: Bits, shift: int) -> Real:
 
 
 def scaled(b: FloatBuilder, p: Real, k: Bits) -> Real:
-    """p 2^n for p in [0.7, 1.5], rounded once where that is subnormal, infinite where it is too large; NaN stays.
-
-    Two factors of about 2^(n/2), so that neither leaves the range by itself.
-    """
-    half = k >> 1
-    return p * power_of_two(b, half, 0) * power_of_two(b, k - half, 0)
+    """p 2^n for p in [0.7, 1.5] and n as `nearest` gives it, rounded once where that is subnormal, infinite where it is too large; NaN
+    stays."""
+    return Real(b, b.emit(ScaleOp, [p.ssa, k.ssa], b.floats))
 
 
 def _hyperbolic(b: FloatBuilder, x: Real) -> tuple[Real, Real, Real, Real]:
