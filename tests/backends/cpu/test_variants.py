@@ -46,6 +46,11 @@ def expected() -> np.ndarray:
     return intaglio.compile(model(), opt_level=1).session().run(None, {"x": X})[0]
 
 
+def rounding(expected: np.ndarray) -> float:
+    """What Winograd's algorithm may round by, of the largest value."""
+    return 2e-5 * float(np.max(np.abs(expected)))
+
+
 def chosen(session: intaglio.Session) -> int:
     """Where the kernels of the variant chosen are, from the library's begin or near it: told apart by that."""
     module = session._module
@@ -53,14 +58,14 @@ def chosen(session: intaglio.Session) -> int:
 
 
 def test_it_runs_in_this_process(program: intaglio.Program, expected: np.ndarray) -> None:
-    np.testing.assert_allclose(program.session().run(None, {"x": X})[0], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(program.session().run(None, {"x": X})[0], expected, rtol=1e-4, atol=rounding(expected))
 
 
-def test_weights_packed_alike_are_there_once(program: intaglio.Program) -> None:
-    core = program.core
+def test_weights_packed_alike_are_there_once() -> None:
+    # Winograd's tiles, and with them the weights, are chosen for each processor by itself.
+    core, single = (intaglio.compile(model(), cpu=cpu, opt_level=1, winograd=False).core for cpu in (tuple(reversed(HERE)), HERE[0]))
     assert isinstance(core, variants.Variants)
     assert [one.machine.cpu for one in core.programs] == HERE
-    single = intaglio.compile(model(), cpu=HERE[0], opt_level=1).core
     assert core.layout.bytes == single.layout.bytes
 
 
@@ -74,7 +79,7 @@ def test_the_best_or_the_one_wished_for_is_chosen(
         monkeypatch.setenv(variants.WISH, wish)
         # The loader knows libraries by their files: each of these is loaded, and chooses, by itself.
         session = intaglio.load(shutil.copy(path, tmp_path / f"{wish or 'free'}.so"))
-        np.testing.assert_allclose(session.run(None, {"x": X})[0], expected, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(session.run(None, {"x": X})[0], expected, rtol=1e-4, atol=rounding(expected))
         places[wish] = chosen(session)
     assert places[""] == places["abacus"] == places[HERE[0]]
     assert len(set(places.values())) == len(HERE)
